@@ -1,0 +1,1 @@
+"""Lesion detectors, their training and their evaluation (no Django)."""

@@ -1,0 +1,1 @@
+"""Microcalcification cluster simulation, recombined enhancement and phantoms (no Django, no torch)."""
