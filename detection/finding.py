@@ -17,7 +17,8 @@ class Finding:
     Attributes
     ----------
     box : tuple of float
-        (x1, y1, x2, y2) in continuous image pixels: x = column, y = row, (0, 0) the outer corner of the first pixel.
+        (x1, y1, x2, y2) in continuous image pixels: x = column, y = row, (0, 0) the outer corner of the
+        first pixel.
     score : float
         Confidence of the detection in [0, 1].
     malignancy : float
