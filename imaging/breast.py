@@ -1,0 +1,175 @@
+"""The breast in a mammogram: mask, box and chest-wall side, told from the pixels alone.
+
+Works at about quarter resolution. Padding is peeled off first, the background level is read from the darkest peak of
+the image border, the largest connected part above it is kept after an opening that cuts off labels, and holes are
+filled. Clips, implants and skin that touches the border stay inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from imaging.errors import BreastNotFound
+
+Mask = NDArray[np.bool_]
+
+_WORKING_SIDE = 600  # pixels on the shorter side of the working image
+_FRAME = 0.03  # width of the border that shows the background, as a fraction of the side
+_BINS = 256
+
+
+def breast_mask(pixels: NDArray[Any]) -> Mask:
+    """Mask of the breast (with what lies on it) in a low-energy or recombined image.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (rows, columns)
+        Stored values, brighter = denser.
+
+    Returns
+    -------
+    ndarray of bool, shape (rows, columns)
+        One 4-connected region without holes.
+
+    Raises
+    ------
+    BreastNotFound
+        If the image is flat or nothing stands out from the background.
+    ValueError
+        If the image is not two-dimensional or empty.
+    """
+    if pixels.ndim != 2 or 0 in pixels.shape:
+        raise ValueError(f"an image of two dimensions is needed, not shape {pixels.shape}")
+    top, bottom, left, right = _without_padding(pixels)
+    if bottom - top < 8 or right - left < 8:
+        raise BreastNotFound("No breast was found: the image is flat or nearly flat. Check that it is a mammogram.")
+    inner = pixels[top:bottom, left:right]
+    factor = max(1, round(min(inner.shape) / _WORKING_SIDE))
+    working = _shrink(inner, factor)
+    small = _largest_part(working > _background_limit(working))
+    if small is None:
+        raise BreastNotFound("No breast was found: nothing stands out from the background of the image.")
+    rows, columns = inner.shape
+    enlarged = cv2.resize(small.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR) >= 0.5
+    result = np.zeros(pixels.shape, dtype=bool)
+    result[top:bottom, left:right] = enlarged
+    return result
+
+
+def bounding_box(mask: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Box of a breast mask as slices.
+
+    Returns
+    -------
+    tuple of int
+        (row0, row1, column0, column1), half open: ``image[row0:row1, column0:column1]``.
+
+    Raises
+    ------
+    BreastNotFound
+        If the mask is empty.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        raise BreastNotFound("No breast was found: the mask is empty.")
+    columns = np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def chest_wall_side(mask: NDArray[Any]) -> Literal["left", "right"]:
+    """Side of the image on which the chest wall lies: where the breast is cut off along the longer line.
+
+    Measured at the edges of the breast's own box, so that padding does not matter.
+
+    Raises
+    ------
+    BreastNotFound
+        If the mask is empty.
+    """
+    row0, row1, column0, column1 = bounding_box(mask)
+    part = mask[row0:row1, column0:column1]
+    width = max(1, round(part.shape[1] * 0.03))
+    left, right = int(part[:, :width].sum()), int(part[:, -width:].sum())
+    if left == right:
+        half = part.shape[1] // 2
+        left, right = int(part[:, :half].sum()), int(part[:, half:].sum())
+    return "left" if left >= right else "right"
+
+
+def _without_padding(pixels: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Peel constant rows and columns off the border (dark or bright padding, frames of one colour)."""
+    row_flat = pixels.min(axis=1) == pixels.max(axis=1)
+    rows = np.flatnonzero(~row_flat)
+    if not rows.size:
+        return 0, 0, 0, 0
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    part = pixels[top:bottom]
+    columns = np.flatnonzero(part.min(axis=0) != part.max(axis=0))
+    if not columns.size:
+        return 0, 0, 0, 0
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    part = part[:, left:right]
+    rows = np.flatnonzero(part.min(axis=1) != part.max(axis=1))
+    if not rows.size:
+        return 0, 0, 0, 0
+    return top + int(rows[0]), top + int(rows[-1]) + 1, left, right
+
+
+def _shrink(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
+    source = pixels if pixels.dtype in (np.uint8, np.uint16) else pixels.astype(np.float32)
+    if factor > 1:
+        rows, columns = source.shape
+        size = (max(1, round(columns / factor)), max(1, round(rows / factor)))
+        source = cv2.resize(np.ascontiguousarray(source), size, interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(source.astype(np.float32), (5, 5), 1.0, borderType=cv2.BORDER_REPLICATE)
+
+
+def _background_limit(working: NDArray[np.float32]) -> float:
+    """Level above which a pixel is not air: the darkest peak of the border histogram plus its own noise."""
+    rows, columns = working.shape
+    high, wide = max(1, round(rows * _FRAME)), max(1, round(columns * _FRAME))
+    frame = np.concatenate(
+        [
+            working[:high].ravel(),
+            working[-high:].ravel(),
+            working[high:-high, :wide].ravel(),
+            working[high:-high, -wide:].ravel(),
+        ]
+    )
+    lowest, brightest = float(working.min()), float(np.percentile(working, 99))
+    extent = brightest - lowest
+    if extent <= 0:
+        return float("inf")
+    counts, edges = np.histogram(frame, bins=_BINS, range=(lowest, brightest))
+    smooth = np.convolve(counts, np.ones(3), mode="same")
+    peak = int(np.flatnonzero(smooth >= 0.25 * smooth.max())[0])
+    while peak + 1 < _BINS and smooth[peak + 1] > smooth[peak]:
+        peak += 1
+    width = edges[1] - edges[0]
+    near = frame[np.abs(frame - (edges[peak] + width / 2)) <= 3 * width]
+    level = float(np.median(near))
+    below = frame[frame <= level]
+    noise = 1.4826 * float(np.median(level - below)) if below.size else 0.0
+    return level + max(4 * noise, 0.03 * (brightest - level))
+
+
+def _largest_part(foreground: Mask) -> Mask | None:
+    rows, columns = foreground.shape
+    # Pixels beyond the image count as breast where the breast reaches the edge, so that opening does not eat it there.
+    radius = max(1, round(min(rows, columns) / 100))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    padded = np.pad(foreground.astype(np.uint8), 2 * radius, mode="edge")
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disk)[2 * radius : -2 * radius, 2 * radius : -2 * radius]
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    if count <= 1:
+        return None
+    largest = 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))
+    if statistics[largest, cv2.CC_STAT_AREA] < 0.01 * foreground.size:
+        return None
+    filled: Mask = ndimage.binary_fill_holes(labels == largest)
+    return filled
