@@ -1,0 +1,4 @@
+"""Addresses of datasets."""
+
+app_name = "datasets"
+urlpatterns = []

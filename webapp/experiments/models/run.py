@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from webapp.experiments.models.arm import Arm
+from webapp.jobs.models import Job
+
+
+class RunState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Run(models.Model):
+    """An arm trained with one seed, predicted on every test set and evaluated."""
+
+    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="runs")
+    seed = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=9, choices=RunState.choices, default=RunState.QUEUED)
+    job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="run")
+    record = models.JSONField(default=dict, help_text="Environment, hashes, weights statement, steps, samples left out.")
+    best_epoch = models.PositiveIntegerField(null=True)
+    error = models.TextField(blank=True)
+    started = models.DateTimeField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["arm_id", "seed"]
+        constraints = [
+            models.UniqueConstraint(fields=["arm", "seed"], name="run_once_per_seed"),
+            models.CheckConstraint(condition=Q(state__in=RunState.values), name="run_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.arm.name}, seed {self.seed}"
+
+
+class RunArtifact(models.Model):
+    """A file a run left: weights, training log, sample sets, record."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="artifacts")
+    name = models.CharField(max_length=120)
+    file = models.CharField(max_length=200, unique=True)
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["run", "name"], name="artifact_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MetricPoint(models.Model):
+    """A number of a run at an epoch, such as its validation loss."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metric_points")
+    name = models.CharField(max_length=60)
+    epoch = models.PositiveIntegerField()
+    value = models.FloatField()
+    attempt = models.PositiveIntegerField(default=1)
+    time = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "epoch"]
+        constraints = [models.UniqueConstraint(fields=["run", "name", "epoch"], name="metric_point_once")]

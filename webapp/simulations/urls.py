@@ -1,0 +1,4 @@
+"""Addresses of simulations."""
+
+app_name = "simulations"
+urlpatterns = []

@@ -1,0 +1,4 @@
+"""Addresses of viewer."""
+
+app_name = "viewer"
+urlpatterns = []
