@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from webapp.accounts.models import Project
+from webapp.annotations.models import Annotation, LesionType, Malignancy
 from webapp.cases.models import Exam, Origin, Patient, View
 
 
@@ -111,4 +112,20 @@ class VersionView(models.Model):
             models.UniqueConstraint(fields=["version", "view"], name="view_once_in_version"),
             models.CheckConstraint(condition=~Q(origin="synthetic"), name="no_synthetic_view_in_version"),
             models.CheckConstraint(condition=Q(split__in=Split.values), name="version_view_split_known"),
+        ]
+
+
+class VersionAnnotation(models.Model):
+    """The annotation revision a frozen version uses, with the lesion's class as it was then."""
+
+    version_view = models.ForeignKey(VersionView, on_delete=models.CASCADE, related_name="version_annotations")
+    annotation = models.ForeignKey(Annotation, on_delete=models.PROTECT, related_name="version_annotations")
+    lesion_type = models.CharField(max_length=8, choices=LesionType.choices)
+    malignancy = models.CharField(max_length=9, choices=Malignancy.choices)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version_view", "annotation"], name="annotation_once_in_version_view"
+            )
         ]
