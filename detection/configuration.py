@@ -324,8 +324,10 @@ class MaskRCNNConfiguration:
             problems["input_max_size"] = (
                 f"expected at least input_min_size ({self.input_min_size} px), got {self.input_max_size}"
             )
-        if not problems and len(self.anchor_sizes) > 5:
-            problems["anchor_sizes"] = f"expected at most 5 sizes, got {len(self.anchor_sizes)}"
+        if not problems and len(self.anchor_sizes) != 5:
+            problems["anchor_sizes"] = (
+                f"expected 5 sizes, one per pyramid level, got {len(self.anchor_sizes)}"
+            )
         if problems:
             raise ConfigurationError(problems)
 

@@ -1,0 +1,119 @@
+"""What every detector family offers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from detection.configuration import MaskRCNNConfiguration
+from detection.finding import Finding
+from detection.sample_set import SampleSet
+from imaging.pair import CEMPair
+
+OUTCOME_SCHEMA = "cemlab.training-outcome/1"
+
+Progress = Callable[[Mapping[str, Any]], None]
+"""Receives events as plain dictionaries (docs/architecture.md, detection)."""
+
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """Losses of one epoch. `validation_loss` is None when there was no validation set."""
+
+    epoch: int
+    training_loss: float
+    validation_loss: float | None
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a training leaves behind.
+
+    Attributes
+    ----------
+    curve : tuple of EpochRecord
+        Epochs count from 1.
+    best_epoch : int
+        Epoch whose weights were kept.
+    weights : str
+        File name inside the training folder.
+    weights_sha256 : str
+    record : dict
+        JSON-ready: configuration and data digests, what was trained on, what was left out and why, origin
+        of the initial weights, device, versions and seed.
+    """
+
+    curve: tuple[EpochRecord, ...]
+    best_epoch: int
+    weights: str
+    weights_sha256: str
+    record: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Schema `cemlab.training-outcome/1`."""
+        return json.dumps({"schema": OUTCOME_SCHEMA, **asdict(self)}, indent=1)
+
+    @classmethod
+    def from_json(cls, body: str) -> TrainingOutcome:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        ValueError
+            If the text does not follow the schema.
+        """
+        parsed = json.loads(body)
+        if not isinstance(parsed, dict) or parsed.get("schema") != OUTCOME_SCHEMA:
+            raise ValueError(f"expected schema {OUTCOME_SCHEMA}")
+        return cls(
+            curve=tuple(EpochRecord(**entry) for entry in parsed["curve"]),
+            best_epoch=parsed["best_epoch"],
+            weights=parsed["weights"],
+            weights_sha256=parsed["weights_sha256"],
+            record=parsed["record"],
+        )
+
+
+class Detector(Protocol):
+    """A detector family: train, find lesions, say what it is."""
+
+    def fit(
+        self,
+        training: SampleSet,
+        validation: SampleSet,
+        configuration: MaskRCNNConfiguration,
+        *,
+        directory: Path,
+        progress: Progress,
+        should_stop: ShouldStop,
+        device: str,
+    ) -> TrainingOutcome:
+        """Train inside `directory`, going on from its last complete checkpoint if there is one.
+
+        Raises
+        ------
+        DetectionError
+            `Interrupted` when `should_stop` said so; otherwise the subclass that names the cause.
+        """
+
+    def predict(self, pair: CEMPair) -> list[Finding]:
+        """Findings on one view, best first, in continuous pixels of the view."""
+
+    def describe(self) -> dict[str, Any]:
+        """JSON-ready description of the loaded model."""
+
+    @classmethod
+    def load(cls, directory: Path, device: str) -> Self:
+        """Open a trained model.
+
+        Raises
+        ------
+        UnreadableModel
+            If the folder holds none, or a damaged one.
+        """

@@ -1,0 +1,95 @@
+"""The network, built from torchvision's parts; nothing is ever downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+from torchvision.models import mobilenet_v3_large, resnet18, resnet50
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.ops.misc import FrozenBatchNorm2d
+
+from detection.configuration import MaskRCNNConfiguration
+from detection.mask_rcnn.classes import OUTPUTS
+
+_ROI_SIZE = 7
+_RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
+# Last block of strides 4, 8, 16 and 32 in MobileNetV3 large, with its channels.
+_MOBILENET_LEVELS = {"3": 24, "6": 40, "12": 112, "16": 960}
+_MOBILENET_STAGES = (("13", "14", "15", "16"), ("7", "8", "9", "10", "11", "12"), ("4", "5", "6"), ("2", "3"))
+
+
+def build(configuration: MaskRCNNConfiguration) -> MaskRCNN:
+    """Mask R-CNN with five outputs, randomly initialised from torch's global generator.
+
+    With the values of the preset ``paper-2024`` it is torchvision's ``maskrcnn_resnet50_fpn``, parameter for
+    parameter.
+    """
+    channels = configuration.pyramid_channels
+    return MaskRCNN(
+        _backbone(configuration),
+        min_size=configuration.input_min_size,
+        max_size=configuration.input_max_size,
+        rpn_anchor_generator=AnchorGenerator(
+            tuple((size,) for size in configuration.anchor_sizes),
+            (configuration.anchor_ratios,) * len(configuration.anchor_sizes),
+        ),
+        rpn_pre_nms_top_n_train=configuration.proposals_training,
+        rpn_post_nms_top_n_train=configuration.proposals_training,
+        rpn_pre_nms_top_n_test=configuration.proposals_inference,
+        rpn_post_nms_top_n_test=configuration.proposals_inference,
+        box_head=TwoMLPHead(channels * _ROI_SIZE**2, configuration.box_head_width),
+        box_predictor=FastRCNNPredictor(configuration.box_head_width, OUTPUTS),
+        box_score_thresh=configuration.score_above,
+        box_nms_thresh=configuration.class_overlap,
+        box_batch_size_per_image=configuration.regions_per_image,
+        mask_head=MaskRCNNHeads(channels, [channels] * configuration.mask_head_layers, 1),
+        mask_predictor=MaskRCNNPredictor(channels, channels, OUTPUTS),
+    )
+
+
+def freeze(model: MaskRCNN, configuration: MaskRCNNConfiguration) -> None:
+    """Stop the lower backbone stages from training, as suits a model that starts from given weights."""
+    stages: tuple[tuple[str, ...], ...]
+    if configuration.backbone == "mobilenet_v3_large":
+        stages = (*_MOBILENET_STAGES, ("0", "1"))
+    else:
+        stages = tuple((stage,) for stage in _RESNET_STAGES)
+    training = {name for stage in stages[: configuration.trainable_layers] for name in stage}
+    if configuration.trainable_layers == len(stages):
+        training.add("bn1")
+    for name, parameter in model.backbone.body.named_parameters():
+        if name.split(".")[0] not in training:
+            parameter.requires_grad_(False)
+
+
+def _backbone(configuration: MaskRCNNConfiguration) -> BackboneWithFPN:
+    norm = _norm_layer(configuration.normalisation)
+    channels = configuration.pyramid_channels
+    if configuration.backbone == "mobilenet_v3_large":
+        body = mobilenet_v3_large(weights=None, norm_layer=norm).features
+        levels = {name: str(index) for index, name in enumerate(_MOBILENET_LEVELS)}
+        return BackboneWithFPN(body, levels, list(_MOBILENET_LEVELS.values()), channels)
+    resnet = (resnet50 if configuration.backbone == "resnet50" else resnet18)(weights=None, norm_layer=norm)
+    narrowest = resnet.inplanes // 8
+    levels = {f"layer{index + 1}": str(index) for index in range(4)}
+    return BackboneWithFPN(resnet, levels, [narrowest * 2**index for index in range(4)], channels)
+
+
+def _norm_layer(normalisation: str) -> Callable[..., nn.Module]:
+    if normalisation == "frozen":
+        return FrozenBatchNorm2d
+    if normalisation == "batch":
+        return partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
+    return _group_norm
+
+
+def _group_norm(channels: int) -> nn.GroupNorm:
+    """Groups of at least eight channels, at most 32 groups, dividing the channels evenly."""
+    groups = next(count for count in range(min(32, max(1, channels // 8)), 0, -1) if channels % count == 0)
+    return nn.GroupNorm(groups, channels)
