@@ -1,0 +1,75 @@
+"""Why a simulation could not be made: every refusal has its own type, a reason and a way out."""
+
+from __future__ import annotations
+
+
+class SimulationError(Exception):
+    """Base of every refusal.
+
+    Attributes
+    ----------
+    code : str
+        Stable short name for records and interfaces, for example ``"no-suitable-cell"``.
+    """
+
+    code = "simulation-error"
+
+
+class UnusableInput(SimulationError):
+    """The pair cannot be a host: wrong kind of pixels, saturated, or not what it says it is."""
+
+    code = "unusable-input"
+
+
+class AlreadySynthetic(UnusableInput):
+    """The host is itself a synthetic view."""
+
+    code = "already-synthetic"
+
+
+class SaturatedImage(UnusableInput):
+    """Too much of the breast lies at the ends of the value range to carry an inserted contrast."""
+
+    code = "saturated-image"
+
+
+class LesionFreeNotAsserted(SimulationError):
+    """Nobody stated that the host is lesion-free and no exclusion mask was given."""
+
+    code = "lesion-free-not-asserted"
+
+
+class BreastNotFound(SimulationError):
+    """No breast could be outlined on the low-energy image."""
+
+    code = "breast-not-found"
+
+
+class BreastTooSmall(SimulationError):
+    """The permitted area holds too few cells to choose from."""
+
+    code = "breast-too-small"
+
+
+class NoSuitableCell(SimulationError):
+    """Every ranked cell was tried and none accepted a cluster."""
+
+    code = "no-suitable-cell"
+
+
+class NoMatchingPlacement(SimulationError):
+    """No cell of this view lies at the nipple distance of the partner view."""
+
+    code = "no-matching-placement"
+
+
+class InsertionRejected(SimulationError):
+    """The inserted cluster failed its own checks (contrast, clipping) in every attempt."""
+
+    code = "insertion-rejected"
+
+
+class InvalidSettings(SimulationError):
+    """A setting or a stored record does not have the form it must have."""
+
+    code = "invalid-settings"

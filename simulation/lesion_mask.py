@@ -1,0 +1,103 @@
+"""The lesion outline of a cluster: hull, corner cutting, enlargement, dilation (S000, section 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from imaging.contours import polygons_to_mask
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+
+
+@dataclass(frozen=True, eq=False)
+class LesionMask:
+    """Mask around every calcification.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (rows, columns)
+    enlargement : float
+        Factor about the centroid that was needed so that no calcification is cut.
+    area_mm2 : float
+    """
+
+    mask: NDArray[np.bool_]
+    enlargement: float
+    area_mm2: float
+
+
+def lesion_mask(
+    support: NDArray[np.bool_],
+    *,
+    spacing_mm: float,
+    breast: NDArray[np.bool_] | None = None,
+    enlargement: float = 1.15,
+    dilation_mm: float = 1.0,
+    rounds: int = 3,
+) -> LesionMask:
+    """Outline a cluster as S000 does: convex hull, Chaikin-like smoothing and enlargement, dilation.
+
+    Parameters
+    ----------
+    support : ndarray of bool, shape (rows, columns)
+        Pixels that belong to calcifications.
+    spacing_mm : float
+        Pixel size.
+    breast : ndarray of bool, optional
+        The result is clipped to it, but never cuts a calcification.
+    enlargement : float
+        First factor about the centroid; raised until all of `support` is inside.
+    dilation_mm : float
+        Radius of the disc of the last dilation, at least one pixel.
+    rounds : int
+        Corner-cutting rounds.
+
+    Raises
+    ------
+    ValueError
+        If `support` is empty.
+    """
+    rows, columns = np.nonzero(support)
+    if rows.size == 0:
+        raise ValueError("no calcification pixels to outline")
+    corners = np.concatenate([np.stack([columns + dx, rows + dy], 1) for dx in (0, 1) for dy in (0, 1)])
+    hull = corners[ConvexHull(corners).vertices].astype(float)
+    smooth = chaikin(hull, rounds)
+    centroid = smooth.mean(0)
+    factor = enlargement
+    while True:
+        polygon = centroid + factor * (smooth - centroid)
+        # the filled shape may leave the image; calcifications do not, so the fill is cut at the border
+        mask = polygons_to_mask([[(float(x), float(y)) for x, y in polygon]], support.shape)
+        mask = _dilate(np.asarray(mask, dtype=bool), max(dilation_mm / spacing_mm, 1.0))
+        if breast is not None:
+            mask &= breast | support
+        if bool(mask[support].all()):
+            break
+        factor *= 1.05
+    return LesionMask(mask, factor, float(mask.sum()) * spacing_mm**2)
+
+
+def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:
+    """Chaikin corner cutting (1/4, 3/4) of a closed polygon.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 2)
+        Vertices, first one not repeated.
+    rounds : int
+        Each round doubles the number of vertices.
+    """
+    current = np.asarray(points, dtype=np.float64)
+    for _ in range(rounds):
+        following = np.roll(current, -1, axis=0)
+        cut = np.stack([0.75 * current + 0.25 * following, 0.25 * current + 0.75 * following], axis=1)
+        current = cut.reshape(-1, 2)
+    return current
+
+
+def _dilate(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= radius_px, dtype=bool)

@@ -1,0 +1,152 @@
+"""Settings of a simulation: every choice that S000 leaves open, with its default."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from simulation.errors import InvalidSettings
+
+SCHEMA = "cemlab.simulation-settings/1"
+
+SiteSelection = Literal["sample", "best"]
+Calibration = Literal["auto", "lut", "noise"]
+Blend = Literal["gain", "s000"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "site_selection": ("sample", "best"),
+    "calibration": ("auto", "lut", "noise"),
+    "blend": ("gain", "s000"),
+    "size_prior": ("s000", "comedo", "equal"),
+}
+_RANGES: dict[str, tuple[float, float]] = {
+    "cell_mm": (4.0, 40.0),
+    "overlap": (0.0, 0.75),
+    "maximum_cells": (12, 100_000),
+    "bin_count": (8, 256),
+    "best_fraction": (0.001, 1.0),
+    "temperature": (0.01, 100.0),
+    "cells_tried": (1, 200),
+    "attempts_per_cell": (1, 20),
+    "skin_margin_mm": (0.0, 30.0),
+    "edge_margin_mm": (0.0, 30.0),
+    "nipple_margin_mm": (0.0, 30.0),
+    "mask_enlargement": (1.0, 2.0),
+    "mask_dilation_mm": (0.0, 10.0),
+    "smoothing_px": (0.5, 50.0),
+    "packing_low": (0.05, 1.0),
+    "packing_high": (0.05, 1.0),
+    "assumed_long_side_mm": (100.0, 400.0),
+    "two_view_tolerance_mm": (1.0, 50.0),
+    "maximum_saturated_fraction": (0.0, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """Choices of one simulation; frozen, versioned, JSON round trip.
+
+    Attributes
+    ----------
+    cell_mm, overlap : float
+        Side of a grid cell and the share by which neighbours overlap. A cell is never smaller than 32 pixels.
+    maximum_cells : int
+        Features are computed for at most this many evenly spread cells.
+    bin_count : int
+        Grey levels of the texture features.
+    site_selection : {"sample", "best"}
+        "sample": softmax draw among the best cells; "best": always the top cell (S000), which makes places predictable.
+    best_fraction, temperature : float
+        Share of cells that "sample" draws from (at least three), and its softmax temperature.
+    cells_tried, attempts_per_cell : int
+        Before the simulation gives up.
+    skin_margin_mm, edge_margin_mm, nipple_margin_mm : float
+        Distances a cell keeps.
+    size_prior : {"s000", "comedo", "equal"}
+        Whether malignant calcifications are smaller than, larger than or like benign ones.
+    packing_low, packing_high : float
+        Range of the effective attenuation as a share of solid hydroxyapatite.
+    calibration : {"auto", "lut", "noise"}
+        How log attenuation becomes grey values: by the known display curve, or by the width estimated from the noise.
+        "auto" takes the curve where the vendor profile has one.
+    noise_consistency : bool
+        Add the quantum noise that the weakened beam would show.
+    mask_enlargement, mask_dilation_mm : float
+        Of the lesion outline.
+    blend : {"gain", "s000"}
+        "gain" adds a smoothed gain and keeps the noise; "s000" multiplies and then smooths the image, which removes
+        the noise in the mask and so marks every synthetic lesion.
+    smoothing_px : float
+        Gaussian of the recombined edit (S000: 5 pixels).
+    assumed_long_side_mm : float
+        Long side of the image field where a file states no pixel size.
+    two_view_tolerance_mm : float
+        Largest difference in nipple distance between the two views.
+    maximum_saturated_fraction : float
+        Of the breast, above which the host is refused.
+    """
+
+    cell_mm: float = 12.8
+    overlap: float = 0.5
+    maximum_cells: int = 160
+    bin_count: int = 32
+    site_selection: SiteSelection = "sample"
+    best_fraction: float = 0.25
+    temperature: float = 1.0
+    cells_tried: int = 20
+    attempts_per_cell: int = 3
+    skin_margin_mm: float = 8.0
+    edge_margin_mm: float = 5.0
+    nipple_margin_mm: float = 8.0
+    size_prior: Literal["s000", "comedo", "equal"] = "s000"
+    packing_low: float = 0.45
+    packing_high: float = 0.80
+    calibration: Calibration = "auto"
+    noise_consistency: bool = True
+    mask_enlargement: float = 1.15
+    mask_dilation_mm: float = 1.0
+    blend: Blend = "gain"
+    smoothing_px: float = 5.0
+    assumed_long_side_mm: float = 240.0
+    two_view_tolerance_mm: float = 10.0
+    maximum_saturated_fraction: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise InvalidSettings(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise InvalidSettings(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
+        for name in ("maximum_cells", "bin_count", "cells_tried", "attempts_per_cell"):
+            if not isinstance(getattr(self, name), int):
+                raise InvalidSettings(f"{name} must be a whole number")
+        if not isinstance(self.noise_consistency, bool):
+            raise InvalidSettings("noise_consistency must be true or false")
+        if self.packing_low > self.packing_high:
+            raise InvalidSettings("packing_low must not be above packing_high")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with the schema name."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any] | str) -> SimulationSettings:
+        """Read what `to_json` wrote; left-out settings take their default.
+
+        Raises
+        ------
+        InvalidSettings
+            If the schema is another one, a name is unknown or a value is out of range.
+        """
+        values = json.loads(body) if isinstance(body, str) else dict(body)
+        schema = values.pop("schema", SCHEMA)
+        if schema != SCHEMA:
+            raise InvalidSettings(f"settings have schema {schema!r}; expected {SCHEMA}")
+        unknown = sorted(set(values) - {field.name for field in fields(cls)})
+        if unknown:
+            raise InvalidSettings(f"unknown settings: {', '.join(unknown)}")
+        return cls(**values)
