@@ -171,5 +171,22 @@ def _largest_part(foreground: Mask) -> Mask | None:
     largest = 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))
     if statistics[largest, cv2.CC_STAT_AREA] < 0.01 * foreground.size:
         return None
-    filled: Mask = ndimage.binary_fill_holes(labels == largest)
-    return filled
+    return _fill_from_edges(labels == largest)
+
+
+def _fill_from_edges(part: Mask) -> Mask:
+    """Fill holes, and dark bays that open only to the cut edges of the image (chest wall, top, bottom)."""
+    row0, row1, column0, column1 = bounding_box(part)
+    inside = part[row0:row1, column0:column1]
+    walled = inside.copy()
+    depth = max(1, round(inside.shape[1] * 0.05))
+    left = chest_wall_side(part) == "left"
+    rows = np.flatnonzero((inside[:, :depth] if left else inside[:, -depth:]).any(axis=1))
+    walled[rows[0] : rows[-1] + 1, 0 if left else -1] = True
+    for edge, reached in ((0, row0 == 0), (-1, row1 == part.shape[0])):
+        columns = np.flatnonzero(inside[edge])
+        if reached and columns.size:
+            walled[edge, columns[0] : columns[-1] + 1] = True
+    result = np.zeros_like(part)
+    result[row0:row1, column0:column1] = ndimage.binary_fill_holes(walled)
+    return result
