@@ -35,9 +35,7 @@ def project_page(
             request.project = found
             request.role = permissions.role_of(request.user, found)
             if permission is not None and not permissions.role_may(request.role, permission):
-                raise PermissionDenied(
-                    f"Your role in this project does not let you {permissions.WORDS[permission]}."
-                )
+                raise PermissionDenied(f"Your role in this project does not let you {permissions.WORDS[permission]}.")
             return view(request, found, *args, **kwargs)
 
         return gate

@@ -46,10 +46,13 @@ def set_role(*, actor: User | None, project: Project, user: User, role: str) -> 
         raise UserError(f"Unknown role {role!r}: expected one of {', '.join(Role.values)}.", field="role")
     if actor is not None:
         permissions.require(actor, project, permissions.MANAGE)
-    membership, _ = Membership.objects.update_or_create(
-        project=project, user=user, defaults={"role": role}
-    )
+    membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     audit.record(
-        actor=actor, action="accounts.set_role", project=project, target=membership, name=user.username, role=role
+        actor=actor,
+        action="accounts.set_role",
+        project=project,
+        target=membership,
+        name=user.username,
+        role=role,
     )
     return membership

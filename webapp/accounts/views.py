@@ -9,7 +9,6 @@ from django.shortcuts import redirect, render
 
 from webapp.accounts.forms import SignInForm
 from webapp.accounts.models import User
-from webapp.accounts.selectors import projects_of
 
 
 class SignIn(LoginView):

@@ -9,8 +9,6 @@ from django.db import models
 from webapp.core.models import AuditEvent
 
 
-
-
 def record(
     *,
     actor: Any,

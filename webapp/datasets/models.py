@@ -57,9 +57,7 @@ class DatasetVersion(models.Model):
         ordering = ["dataset_id", "-number"]
         constraints = [
             models.UniqueConstraint(fields=["dataset", "number"], name="version_number_once"),
-            models.UniqueConstraint(
-                fields=["dataset"], condition=Q(state="draft"), name="one_draft_in_dataset"
-            ),
+            models.UniqueConstraint(fields=["dataset"], condition=Q(state="draft"), name="one_draft_in_dataset"),
             models.CheckConstraint(
                 condition=Q(state="draft", content_hash="") | (Q(state="frozen") & ~Q(content_hash="")),
                 name="frozen_version_has_hash",
@@ -125,7 +123,5 @@ class VersionAnnotation(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["version_view", "annotation"], name="annotation_once_in_version_view"
-            )
+            models.UniqueConstraint(fields=["version_view", "annotation"], name="annotation_once_in_version_view")
         ]

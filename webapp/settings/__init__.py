@@ -85,9 +85,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "webapp.core.context.page",
             ],
-            "loaders": [
-                ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader"])
-            ]
+            "loaders": [("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader"])]
             if not DEBUG
             else ["django.template.loaders.filesystem.Loader"],
             "libraries": {"cemlab": "webapp.core.templatetags.cemlab"},
@@ -124,9 +122,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "static" / "dist" / "collected"
 STATICFILES_DIRS = [
-    (name, ROOT / "static" / "dist" / name)
-    for name in ("app", "viewer")
-    if (ROOT / "static" / "dist" / name).is_dir()
+    (name, ROOT / "static" / "dist" / name) for name in ("app", "viewer") if (ROOT / "static" / "dist" / name).is_dir()
 ]
 STORAGES = {
     "default": {

@@ -65,9 +65,7 @@ class SyntheticView(models.Model):
         ordering = ["batch_id", "malignancy", "case_number"]
         constraints = [
             models.CheckConstraint(condition=Q(split="train"), name="synthetic_only_in_training"),
-            models.CheckConstraint(
-                condition=Q(malignancy__in=["benign", "malignant"]), name="synthetic_class_known"
-            ),
+            models.CheckConstraint(condition=Q(malignancy__in=["benign", "malignant"]), name="synthetic_class_known"),
             models.UniqueConstraint(
                 fields=["batch", "malignancy", "case_number", "host"], name="synthetic_once_per_host"
             ),

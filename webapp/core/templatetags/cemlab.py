@@ -57,9 +57,7 @@ def icon(name: str, small: bool = False, label: str = "") -> SafeString:
         raise ValueError(f"no icon is called {name!r}; see components/icons.svg")
     size = "icon icon-small" if small else "icon"
     if label:
-        return format_html(
-            '<svg class="{}" role="img" aria-label="{}"><use href="#icon-{}"/></svg>', size, label, name
-        )
+        return format_html('<svg class="{}" role="img" aria-label="{}"><use href="#icon-{}"/></svg>', size, label, name)
     return format_html('<svg class="{}" aria-hidden="true"><use href="#icon-{}"/></svg>', size, name)
 
 
@@ -206,7 +204,11 @@ def interval(
     title: str = "",
 ) -> dict[str, Any]:
     """``{% interval estimate url=cases_url %}`` → **0.69** [0.58, 0.79] n=94, a dotted link to the cases."""
-    return {**interval_parts(estimate, signed=signed, digits=digits, fewest=fewest), "url": url, "title": title}
+    return {
+        **interval_parts(estimate, signed=signed, digits=digits, fewest=fewest),
+        "url": url,
+        "title": title,
+    }
 
 
 # chips
@@ -255,7 +257,12 @@ def status_chip(state: str, label: str = "", icon_name: str = "", tone: str = ""
         if not (label and icon_name and tone):
             raise ValueError(f"status_chip knows no state {state!r}: give label, icon_name and tone")
         known = (label, icon_name, tone)
-    return {"state": key, "label": label or known[0], "icon_name": icon_name or known[1], "tone": tone or known[2]}
+    return {
+        "state": key,
+        "label": label or known[0],
+        "icon_name": icon_name or known[1],
+        "tone": tone or known[2],
+    }
 
 
 # forms
@@ -280,7 +287,11 @@ def field(
     kind = "check" if isinstance(widget, CheckboxInput) else "choices"
     if not isinstance(widget, CheckboxInput | CheckboxSelectMultiple | RadioSelect):
         kind = "line"
-    described = [f"{bound.auto_id}_{part}" for part, there in (("help", help or bound.help_text), ("error", bound.errors)) if there]
+    described = [
+        f"{bound.auto_id}_{part}"
+        for part, there in (("help", help or bound.help_text), ("error", bound.errors))
+        if there
+    ]
     attributes: dict[str, Any] = {"aria-describedby": " ".join(described)} if described else {}
     if bound.errors:
         attributes["aria-invalid"] = "true"

@@ -44,6 +44,4 @@ class ArmSyntheticView(models.Model):
     synthetic_view = models.ForeignKey(SyntheticView, on_delete=models.PROTECT, related_name="arm_synthetic_views")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["arm", "synthetic_view"], name="synthetic_view_once_in_arm")
-        ]
+        constraints = [models.UniqueConstraint(fields=["arm", "synthetic_view"], name="synthetic_view_once_in_arm")]

@@ -22,7 +22,9 @@ class Run(models.Model):
     seed = models.PositiveBigIntegerField()
     state = models.CharField(max_length=9, choices=RunState.choices, default=RunState.QUEUED)
     job = models.OneToOneField(Job, null=True, on_delete=models.SET_NULL, related_name="run")
-    record = models.JSONField(default=dict, help_text="Environment, hashes, weights statement, steps, samples left out.")
+    record = models.JSONField(
+        default=dict, help_text="Environment, hashes, weights statement, steps, samples left out."
+    )
     best_epoch = models.PositiveIntegerField(null=True)
     error = models.TextField(blank=True)
     started = models.DateTimeField(null=True)
