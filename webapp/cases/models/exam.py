@@ -4,6 +4,7 @@ from django.db import models
 
 from webapp.accounts.models import Project
 from webapp.cases.models.patient import Patient
+from webapp.cases.models.terms import Origin
 
 
 class Exam(models.Model):
@@ -16,7 +17,14 @@ class Exam(models.Model):
     date = models.DateField(null=True, help_text="Shifted per patient.")
     device = models.CharField(max_length=100, blank=True)
     attributes = models.JSONField(default=dict)
-    complete = models.BooleanField(default=False, help_text="Every view present has both images of equal geometry.")
+    origin = models.CharField(max_length=9, choices=Origin.choices, default=Origin.REAL)
+    cells = models.PositiveSmallIntegerField(
+        default=0, help_text="Which of the eight images are stored, one bit a cell of `webapp.cases.matrix.CELLS`."
+    )
+    complete = models.BooleanField(default=False, help_text="Every view present has both images.")
+    lesion_classes = models.PositiveIntegerField(
+        default=0, help_text="Lesion classes of the exam, one bit each; kept by the annotations app for the cases page."
+    )
     attention = models.JSONField(default=list, help_text="What a person should look at, in words.")
     created = models.DateTimeField(auto_now_add=True)
 
@@ -25,6 +33,9 @@ class Exam(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="exam_number_once"),
             models.UniqueConstraint(fields=["patient", "source_key"], name="exam_source_once"),
+            models.CheckConstraint(
+                condition=models.Q(origin__in=[Origin.REAL, Origin.PHANTOM]), name="exam_origin_acquired"
+            ),
         ]
 
     def __str__(self) -> str:

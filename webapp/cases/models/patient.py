@@ -16,6 +16,10 @@ class Patient(models.Model):
         max_length=64, help_text="Keyed hash of the identifier in the source, so that a re-import finds the patient."
     )
     age = models.PositiveSmallIntegerField(null=True, help_text="Years at the first exam, 90 for 90 and over.")
+    identity = models.JSONField(
+        default=dict,
+        help_text="Keyed hashes of birth date, sex and issuer, to notice two people under one identifier.",
+    )
     attributes = models.JSONField(default=dict, help_text="Typed clinical features.")
     created = models.DateTimeField(auto_now_add=True)
 

@@ -4,22 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from webapp.cases.models.exam import Exam
-
-
-class Laterality(models.TextChoices):
-    RIGHT = "R", "Right"
-    LEFT = "L", "Left"
-
-
-class ViewPosition(models.TextChoices):
-    CC = "CC", "CC"
-    MLO = "MLO", "MLO"
-
-
-class Origin(models.TextChoices):
-    REAL = "real", "Real"
-    PHANTOM = "phantom", "Phantom"
-    SYNTHETIC = "synthetic", "Synthetic"
+from webapp.cases.models.terms import Laterality, Origin, ViewPosition
 
 
 class View(models.Model):
