@@ -1,0 +1,1 @@
+"""Evaluation of detectors under a declared protocol (numpy and scipy alone)."""

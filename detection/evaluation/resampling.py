@@ -1,0 +1,103 @@
+"""Bootstrap resamples of patients that every arm shares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Protocol as Structural
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK_VALUES = 1 << 18
+
+
+class Statistic(Structural):
+    """A number that can be recomputed for weighted units."""
+
+    def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(resamples, units) counts to (resamples,) values, NaN where undefined."""
+        ...
+
+
+class Units:
+    """The units that are drawn, sorted, and the unit of each row.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Name of the unit (patient) of each row.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        position = {name: index for index, name in enumerate(sorted(set(names)))}
+        self.names: tuple[str, ...] = tuple(position)
+        self.row = np.fromiter((position[name] for name in names), dtype=np.intp, count=len(names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def weight_blocks(self, resamples: int, seed: int) -> Iterator[NDArray[np.int32]]:
+        """Draw units with replacement, as many as there are.
+
+        The random numbers follow from the seed and the sorted names alone: arms evaluated on the same
+        patients meet the same resamples, whatever the order of their images and whatever was found.
+
+        Yields
+        ------
+        (b, units) int32
+            How often each unit was drawn; the blocks together have `resamples` rows.
+        """
+        count = len(self)
+        if count == 0:
+            return
+        material = json.dumps([seed, self.names], separators=(",", ":")).encode()
+        generator = np.random.default_rng(int.from_bytes(hashlib.sha256(material).digest()))
+        rows = max(1, _BLOCK_VALUES // count)
+        for start in range(0, resamples, rows):
+            block = np.empty((min(rows, resamples - start), count), dtype=np.int32)
+            for row in block:
+                # drawn row by row, so that the block size cannot change the numbers
+                row[:] = np.bincount(generator.integers(0, count, count), minlength=count)
+            yield block
+
+
+class Ratio:
+    """Sum of one count over the sum of another.
+
+    Parameters
+    ----------
+    numerator, denominator : (rows,) int
+    units : Units
+        The unit of each row.
+    """
+
+    def __init__(self, numerator: NDArray[np.int64], denominator: NDArray[np.int64], units: Units) -> None:
+        self.numerator = np.bincount(units.row, weights=numerator, minlength=len(units))
+        self.denominator = np.bincount(units.row, weights=denominator, minlength=len(units))
+
+    def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(resamples, units) counts to (resamples,) ratios, NaN where the denominator is 0."""
+        drawn = weights.astype(np.float64)
+        above, below = drawn @ self.numerator, drawn @ self.denominator
+        return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+
+
+def replicates(
+    statistics: Sequence[Statistic], units: Units, resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Values of all statistics on the same resamples.
+
+    Returns
+    -------
+    (statistics, resamples) float64
+        NaN where a statistic is undefined on a resample.
+    """
+    values = np.full((len(statistics), resamples), np.nan)
+    start = 0
+    for block in units.weight_blocks(resamples, seed):
+        for index, statistic in enumerate(statistics):
+            values[index, start : start + len(block)] = statistic.resampled(block)
+        start += len(block)
+    return values
