@@ -114,9 +114,7 @@ def inflate(data: bytes, limit: int) -> io.BytesIO:
     except zlib.error as error:
         raise UnreadableFile("The compressed part of the file is damaged. Export the image again.") from error
     if machine.unconsumed_tail:
-        raise TooLarge(
-            f"The file would unpack to more than {limit // 2**20} MiB. Export the image uncompressed."
-        )
+        raise TooLarge(f"The file would unpack to more than {limit // 2**20} MiB. Export the image uncompressed.")
     if not machine.eof:
         raise UnreadableFile("The compressed part of the file is cut off. Export the image again.")
     return io.BytesIO(result)

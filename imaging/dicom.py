@@ -247,9 +247,7 @@ def _check_codestream(frame: bytes, syntax: UID, description: PixelDescription) 
         return  # run-length: the decoder knows the size from the header alone
     size = codestream_size(frame)
     if size is None:
-        raise UnreadableFile(
-            f"The pixels are not compressed as the file says ({syntax.name}). Export the image again."
-        )
+        raise UnreadableFile(f"The pixels are not compressed as the file says ({syntax.name}). Export the image again.")
     if (size.rows, size.columns) != (description.rows, description.columns) or size.components != 1:
         raise UnreadableFile(
             f"The compressed image has {size.rows} × {size.columns} pixels and {size.components} channel(s), the "
@@ -265,9 +263,7 @@ def _check_shape(array: NDArray[Any], description: PixelDescription) -> NDArray[
     return array
 
 
-def _to_stored_values(
-    raw: NDArray[Any], description: PixelDescription
-) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _to_stored_values(raw: NDArray[Any], description: PixelDescription) -> tuple[NDArray[Any], tuple[str, ...]]:
     dtype = np.uint8 if description.bits_allocated == 8 else np.uint16
     stored = description.bits_stored
     values = np.ascontiguousarray(raw).astype(dtype, copy=True)

@@ -43,7 +43,8 @@ def voi_windows(dataset: Dataset, bits_stored: int, *, inverted: bool, offset: i
             continue
         stored = (centre - intercept) / slope + offset
         if inverted:
-            stored = 2**bits_stored - 1 - stored
+            # LINEAR is not symmetric: its middle lies at centre − 0.5 (PS3.3 C.11.2.1.2.1).
+            stored = 2**bits_stored - 1 - stored + (1 if function == "LINEAR" else 0)
         result.append(VoiWindow(stored, width / abs(slope), cast(VoiFunction, function), name or ""))
     return tuple(result)
 

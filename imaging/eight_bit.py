@@ -57,8 +57,7 @@ def _read(path: Path, limits: Limits) -> StoredImage:
         width, height = image.size
         if width * height > limits.pixels:
             raise TooLarge(
-                f"The image has {height} × {width} pixels; at most {limits.pixels:,} are read. "
-                "Mammograms are smaller."
+                f"The image has {height} × {width} pixels; at most {limits.pixels:,} are read. Mammograms are smaller."
             )
         if getattr(image, "n_frames", 1) != 1:
             raise UnsupportedPixels("The file holds an animation. Give a single picture.")
