@@ -44,9 +44,7 @@ class ConfigurationError(ValueError):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
-        super().__init__(
-            "; ".join(f"{name}: {text}" if name else text for name, text in self.problems.items())
-        )
+        super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in self.problems.items()))
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ class MaskRCNNConfiguration:
         0.25,
         "Cut lesions: share of area inside",
         TARGETS,
-        "A lesion cut by the edge of a sub-image is a target there when at least this share of its area "
-        "lies inside.",
+        "A lesion cut by the edge of a sub-image is a target there when at least this share of its area lies inside.",
         limits=(0.01, 1.0),
     )
     both_as: str = choice(
@@ -215,9 +212,7 @@ class MaskRCNNConfiguration:
         choices=(("sgd", "stochastic gradient descent"), ("adam", "Adam"), ("adamw", "AdamW")),
     )
     learning_rate: float = number(5e-4, "Learning rate", OPTIMISER, "After warm-up.", limits=(1e-8, 1.0))
-    momentum: float = number(
-        0.9, "Momentum", OPTIMISER, "Stochastic gradient descent only.", limits=(0.0, 0.999)
-    )
+    momentum: float = number(0.9, "Momentum", OPTIMISER, "Stochastic gradient descent only.", limits=(0.0, 0.999))
     weight_decay: float = number(
         5e-4, "Weight decay", OPTIMISER, "L2 penalty (decoupled with AdamW).", limits=(0.0, 1.0)
     )
@@ -243,12 +238,8 @@ class MaskRCNNConfiguration:
         "Gradients are scaled down to this norm; 0 = off.",
         limits=(0.0, 1e4),
     )
-    batch_size: int = integer(
-        2, "Batch size", OPTIMISER, "Sub-images per step.", limits=(1, 64), unit="sub-images"
-    )
-    epochs: int = integer(
-        30, "Epochs", OPTIMISER, "Passes over the training set.", limits=(1, 1000), unit="epochs"
-    )
+    batch_size: int = integer(2, "Batch size", OPTIMISER, "Sub-images per step.", limits=(1, 64), unit="sub-images")
+    epochs: int = integer(30, "Epochs", OPTIMISER, "Passes over the training set.", limits=(1, 1000), unit="epochs")
     best_epoch: str = choice(
         "validation_loss",
         "Epoch kept",
@@ -306,9 +297,7 @@ class MaskRCNNConfiguration:
     mixed_precision: bool = boolean(
         False, "Mixed precision", EXECUTION, "bfloat16 arithmetic on CUDA; ignored on the processor."
     )
-    seed: int = integer(
-        0, "Seed", EXECUTION, "Start of every random choice of the run.", limits=(0, 2**31 - 1)
-    )
+    seed: int = integer(0, "Seed", EXECUTION, "Start of every random choice of the run.", limits=(0, 2**31 - 1))
 
     def __post_init__(self) -> None:
         problems = {}
@@ -325,9 +314,7 @@ class MaskRCNNConfiguration:
                 f"expected at least input_min_size ({self.input_min_size} px), got {self.input_max_size}"
             )
         if not problems and len(self.anchor_sizes) != 5:
-            problems["anchor_sizes"] = (
-                f"expected 5 sizes, one per pyramid level, got {len(self.anchor_sizes)}"
-            )
+            problems["anchor_sizes"] = f"expected 5 sizes, one per pyramid level, got {len(self.anchor_sizes)}"
         if problems:
             raise ConfigurationError(problems)
 
@@ -338,9 +325,7 @@ class MaskRCNNConfiguration:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: ``schema``, ``version``, ``family`` and ``values``."""
-        values = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
-        }
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {"schema": SCHEMA, "version": VERSION, "family": FAMILY, "values": values}
 
     @classmethod
@@ -369,9 +354,7 @@ class MaskRCNNConfiguration:
             On an unknown field or a value outside its limits.
         """
         known = {entry.name for entry in fields(cls)}
-        unknown = {
-            name: "no such field in this version of the configuration" for name in values if name not in known
-        }
+        unknown = {name: "no such field in this version of the configuration" for name in values if name not in known}
         if unknown:
             raise ConfigurationError(unknown)
         return cls(**values)
@@ -454,9 +437,7 @@ def presets() -> dict[str, Preset]:
 def differences(preset: Preset, configuration: MaskRCNNConfiguration) -> list[Difference]:
     """Fields in which `configuration` departs from `preset`, in declaration order."""
     return [
-        Difference(
-            name, entry.label, entry.unit, getattr(preset.configuration, name), getattr(configuration, name)
-        )
+        Difference(name, entry.label, entry.unit, getattr(preset.configuration, name), getattr(configuration, name))
         for name, entry in declared(MaskRCNNConfiguration).items()
         if getattr(preset.configuration, name) != getattr(configuration, name)
     ]

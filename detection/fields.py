@@ -65,16 +65,12 @@ class FieldSpecification:
         return None
 
 
-def integer(
-    default: int, label: str, group: str, help: str, *, limits: tuple[int, int], unit: str = ""
-) -> Any:
+def integer(default: int, label: str, group: str, help: str, *, limits: tuple[int, int], unit: str = "") -> Any:
     """A whole number within inclusive `limits`."""
     return _declare(default, FieldSpecification("integer", label, group, help, unit, *limits))
 
 
-def number(
-    default: float, label: str, group: str, help: str, *, limits: tuple[float, float], unit: str = ""
-) -> Any:
+def number(default: float, label: str, group: str, help: str, *, limits: tuple[float, float], unit: str = "") -> Any:
     """A finite number within inclusive `limits`."""
     return _declare(default, FieldSpecification("number", label, group, help, unit, *limits))
 

@@ -24,8 +24,6 @@ def family(name: str) -> type[Detector]:
     UnknownFamily
     """
     if name not in _FAMILIES:
-        raise UnknownFamily(
-            f"There is no detector family {name!r}.", f"Choose one of {', '.join(_FAMILIES)}."
-        )
+        raise UnknownFamily(f"There is no detector family {name!r}.", f"Choose one of {', '.join(_FAMILIES)}.")
     module, attribute = _FAMILIES[name]
     return cast(type[Detector], getattr(import_module(module), attribute))

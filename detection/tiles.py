@@ -1,8 +1,8 @@
 """Sub-images of half the height and width, and the merging of what is found in them.
 
 Van Camp et al., IWBI 2024, section 2.3: "images were cropped to sub-images half the width and height of the
-original image", with the predictions of all sub-images combined. Number, overlap and merging are not stated: here
-the layout, the overlap at which two detections are one, and the treatment of cut lesions are parameters.
+original image", with the predictions of all sub-images combined. Number, overlap and merging are not stated:
+here the layout, the overlap at which two detections are one, and the treatment of cut lesions are parameters.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def layout(shape: tuple[int, int], scheme: str) -> tuple[Tile, ...]:
     shape : (rows, columns)
     scheme : {"whole", "half-2x2", "half-3x3"}
         Half-size tiles have ceil(rows / 2) × ceil(columns / 2) pixels. With ``"half-2x2"`` they lie edge to
-        edge (sharing one row or column where the size is odd); with ``"half-3x3"`` neighbours overlap by half.
+        edge (sharing one row or column where the size is odd); with ``"half-3x3"`` neighbours share half.
 
     Returns
     -------
@@ -137,8 +137,8 @@ def merge(
     limit : int, optional
         Keep at most this many.
     cut : array_like of bool, shape (n,), optional
-        Boxes that touch an inner tile edge: part of a lesion that another tile may show whole. Such a box goes
-        when at least `inside` of its area lies within a kept box that is not cut.
+        Boxes that touch an inner tile edge: part of a lesion that another tile may show whole. Such a box
+        goes when at least `inside` of its area lies within a kept box that is not cut.
     inside : float
 
     Returns

@@ -1,7 +1,7 @@
 """Random flip, scale and shear of a training tile, exact for image and outlines alike.
 
-Horizontal flip and scale and shear per axis without rotation or translation, edge pixels repeated, as in the code
-released with Van Camp et al. No intensity change.
+Horizontal flip and scale and shear per axis without rotation or translation, edge pixels repeated, as in the
+code released with Van Camp et al. No intensity change.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ Affine = NDArray[np.float64]
 IDENTITY: Affine = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 
-def random_affine(
-    shape: tuple[int, int], configuration: MaskRCNNConfiguration, rng: np.random.Generator
-) -> Affine:
+def random_affine(shape: tuple[int, int], configuration: MaskRCNNConfiguration, rng: np.random.Generator) -> Affine:
     """Draw a transformation about the centre of a tile of `shape` (rows, columns)."""
     linear = np.eye(2)
     if rng.random() < configuration.affine_probability:

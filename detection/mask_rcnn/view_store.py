@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from imaging.preprocessing import preprocess
 from numpy.typing import NDArray
 
 from detection.detector import Progress, ShouldStop
 from detection.errors import Interrupted, StorageFailed, UnreadableSample
 from detection.sample_set import Sample, SampleSet
 from imaging.errors import ImagingError
-from imaging.preprocessing import preprocess
 from imaging.reading import read_pair
 
 
@@ -106,9 +106,10 @@ def channels_of(sample: Sample, preset: str) -> tuple[NDArray[np.uint8], tuple[i
         raise UnreadableSample(
             f"Sample {sample.sample_id}: {error}", "Correct or remove the sample, then start again."
         ) from error
-    except FileNotFoundError as error:
+    except OSError as error:
         raise UnreadableSample(
-            f"Sample {sample.sample_id}: an image file is missing.", "Restore it or remove the sample."
+            f"Sample {sample.sample_id}: an image file cannot be read ({error.strerror}).",
+            "Restore it or remove the sample.",
         ) from error
     row0, _, column0, _ = prepared.crop
     return prepared.channels, (int(column0), int(row0))

@@ -56,8 +56,8 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
         raise UnsuitableWeights(
             f"The weights in {path.name} do not fit the model: {len(missing)} tensors missing, "
             f"{len(misshapen)} of another shape, {len(surplus)} unknown (first: {first}).",
-            "Use the COCO weights of torchvision's maskrcnn_resnet50_fpn with the backbone ResNet-50, frozen or "
-            "batch normalisation and the widths of the preset paper-2024.",
+            "Use the COCO weights of torchvision's maskrcnn_resnet50_fpn with the backbone ResNet-50, "
+            "frozen or batch normalisation and the widths of the preset paper-2024.",
         )
     model.load_state_dict({name: given[name] for name in wanted}, strict=False)
     return {

@@ -1,0 +1,130 @@
+"""Command line: ``python -m detection train`` and ``python -m detection predict``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfiguration, presets
+from detection.errors import DetectionError, Interrupted
+from detection.findings_file import write_findings
+from detection.registry import families, family
+from detection.sample_set import SampleSet
+from imaging.errors import ImagingError
+from imaging.reading import read_pair
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0, 1 (failed, reason on stderr), 2 (wrong input) or 3 (interrupted, can go on)."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except Interrupted as error:
+        return _say(error, _INTERRUPTED)
+    except (DetectionError, ImagingError) as error:
+        return _say(error, _FAILED)
+    except (ConfigurationError, OSError, ValueError, KeyError) as error:
+        return _say(error, _MISUSED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m detection", description="Train and use lesion detectors.")
+    commands = parser.add_subparsers(required=True)
+    train = commands.add_parser("train", help="train a detector; goes on where an earlier run on DIR stopped")
+    train.add_argument("--training", type=Path, required=True, metavar="T.json", help="sample set")
+    train.add_argument("--validation", type=Path, required=True, metavar="V.json", help="sample set")
+    recipe = train.add_mutually_exclusive_group(required=True)
+    recipe.add_argument("--preset", choices=sorted(presets()))
+    recipe.add_argument("--configuration", type=Path, metavar="C.json")
+    train.add_argument("--epochs", type=int, help="instead of the preset's")
+    train.add_argument("--seed", type=int, help="instead of the preset's")
+    train.add_argument("--initial-weights", metavar="FILE", help="local COCO weights of maskrcnn_resnet50_fpn")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.set_defaults(run=_train)
+    predict = commands.add_parser("predict", help="write the findings of a trained detector on a sample set")
+    predict.add_argument("--model", type=Path, required=True, metavar="DIR")
+    predict.add_argument("--samples", type=Path, required=True, metavar="S.json")
+    predict.add_argument("--out", type=Path, required=True, metavar="findings.json")
+    predict.set_defaults(run=_predict)
+    for command in (train, predict):
+        command.add_argument("--family", choices=families(), default=FAMILY)
+        command.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:<n> or auto")
+    return parser
+
+
+def _train(chosen: argparse.Namespace) -> int:
+    if chosen.preset:
+        configuration = presets()[chosen.preset].configuration
+    else:
+        configuration = MaskRCNNConfiguration.from_json(chosen.configuration.read_text())
+    given = {name: getattr(chosen, name) for name in ("epochs", "seed", "initial_weights")}
+    configuration = replace(configuration, **{name: value for name, value in given.items() if value is not None})
+    stop = _StopOnSignal()
+    outcome = family(chosen.family)().fit(
+        SampleSet.read(chosen.training),
+        SampleSet.read(chosen.validation),
+        configuration,
+        directory=chosen.out,
+        progress=_print_event,
+        should_stop=stop.asked,
+        device=chosen.device,
+    )
+    sys.stdout.write(f"best epoch {outcome.best_epoch} of {len(outcome.curve)}; model in {chosen.out}\n")
+    return 0
+
+
+def _predict(chosen: argparse.Namespace) -> int:
+    detector = family(chosen.family).load(chosen.model, chosen.device)
+    samples = SampleSet.read(chosen.samples)
+    findings = {}
+    for sample in samples.samples:
+        pair = read_pair(
+            sample.low_energy,
+            sample.recombined,
+            laterality=sample.laterality,
+            view_position=sample.view_position,
+            spacing_mm=sample.spacing_mm,
+        )
+        findings[sample.sample_id] = detector.predict(pair)
+    write_findings(chosen.out, findings, sample_set=samples.name, model=detector.describe())
+    sys.stdout.write(f"{sum(map(len, findings.values()))} findings on {len(findings)} views\n")
+    return 0
+
+
+class _StopOnSignal:
+    """SIGTERM and SIGINT ask the training to write a checkpoint and stop."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self._asked
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+
+def _print_event(event: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def _say(error: Exception, code: int) -> int:
+    sys.stderr.write(f"{error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

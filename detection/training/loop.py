@@ -1,0 +1,259 @@
+"""The training loop: epochs, validation, best epoch, checkpoints, progress, interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from detection.configuration import MaskRCNNConfiguration
+from detection.detector import EpochRecord, Progress, ShouldStop
+from detection.errors import CheckpointMismatch, Interrupted, NonFiniteLoss
+from detection.training import checkpoints, randomness
+from detection.training.batches import Batch, BatchSource
+from detection.training.devices import memory_errors
+from detection.training.schedule import build_optimiser, build_scheduler
+
+BEST = "best.safetensors"
+_RECENT_STEPS = 20
+
+
+@dataclass
+class _Position:
+    """Where a training stands: everything but weights, optimiser, schedule and random states."""
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    images_seen: int = 0
+    curve: list[EpochRecord] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float = math.inf
+
+
+class TrainingLoop:
+    """Train a network in a folder, going on from its newest checkpoint.
+
+    Parameters
+    ----------
+    model : Module
+        In training mode ``model(images, targets)`` returns named losses whose sum is minimised.
+    training : BatchSource
+    validation : BatchSource or None
+        None when the configuration keeps the last epoch.
+    identity : str
+        Digest of configuration and data; a checkpoint with another one is refused.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        training: BatchSource,
+        validation: BatchSource | None,
+        configuration: MaskRCNNConfiguration,
+        *,
+        identity: str,
+        directory: Path,
+        device: torch.device,
+        progress: Progress,
+        should_stop: ShouldStop,
+    ) -> None:
+        self._model = model.to(device)
+        self._training = training
+        self._validation = validation
+        self._configuration = configuration
+        self._identity = identity
+        self._directory = directory
+        self._device = device
+        self._progress = progress
+        self._should_stop = should_stop
+        self._optimiser = build_optimiser(model, configuration)
+        self._scheduler = build_scheduler(self._optimiser, configuration, training.steps() * configuration.epochs)
+        self._at = _Position()
+        self._durations: deque[float] = deque(maxlen=_RECENT_STEPS)
+        self._validation_seconds = 0.0
+
+    def run(self) -> tuple[list[EpochRecord], int]:
+        """Train to the last epoch.
+
+        Returns
+        -------
+        curve : list of EpochRecord
+        best_epoch : int
+            Its weights are in ``best.safetensors``.
+
+        Raises
+        ------
+        Interrupted
+            After writing a checkpoint, when `should_stop` said so.
+        NonFiniteLoss, OutOfMemory, CheckpointMismatch, StorageFailed
+        """
+        self._resume()
+        with memory_errors(self._device):
+            while self._at.epoch < self._configuration.epochs:
+                self._train_epoch()
+                self._close_epoch()
+        return self._at.curve, self._at.best_epoch
+
+    def _train_epoch(self) -> None:
+        self._model.train()
+        for step in range(self._at.step, self._training.steps()):
+            if self._should_stop():
+                raise Interrupted(self._checkpoint())
+            started = time.monotonic()
+            images, targets = self._training.batch(self._at.epoch, step)
+            losses = self._losses((images, targets))
+            total = torch.stack(list(losses.values())).sum()
+            value = float(total.detach())
+            if not math.isfinite(value):
+                raise self._non_finite(losses)
+            self._optimiser.zero_grad(set_to_none=True)
+            total.backward()  # type: ignore[no-untyped-call]
+            if self._configuration.gradient_limit:
+                nn.utils.clip_grad_norm_(self._model.parameters(), self._configuration.gradient_limit)
+            rate = float(self._scheduler.get_last_lr()[0])
+            self._optimiser.step()
+            self._scheduler.step()
+            self._at.step = step + 1
+            self._at.loss_sum += value * len(images)
+            self._at.images_seen += len(images)
+            self._durations.append(time.monotonic() - started)
+            self._report_step(len(images), value, rate, losses)
+
+    def _close_epoch(self) -> None:
+        at = self._at
+        rate = float(self._scheduler.get_last_lr()[0])
+        training_loss = at.loss_sum / at.images_seen
+        validation_loss = self._validate()
+        at.epoch, at.step, at.loss_sum, at.images_seen = at.epoch + 1, 0, 0.0, 0
+        at.curve.append(EpochRecord(at.epoch, training_loss, validation_loss, rate))
+        deciding = validation_loss if self._configuration.best_epoch == "validation_loss" else -at.epoch
+        if deciding is not None and deciding < at.best_loss:
+            at.best_loss, at.best_epoch = float(deciding), at.epoch
+            # Before the checkpoint: killed in between, the epoch is repeated and writes the same weights again.
+            checkpoints.write_weights(self._directory / BEST, self._model.state_dict())
+        path = self._checkpoint()
+        metrics: dict[str, Any] = {
+            "training_loss": training_loss,
+            "validation_loss": validation_loss,
+            "learning_rate": rate,
+            "best_epoch": at.best_epoch,
+            "seconds_left": self._seconds_left(),
+        }
+        self._emit("epoch", metrics, f"Epoch {at.epoch} of {self._configuration.epochs} done")
+        self._emit("checkpoint", {}, path.name)
+
+    @torch.no_grad()
+    def _validate(self) -> float | None:
+        """Mean loss over the validation set, with the same random samples of anchors and regions every time."""
+        if self._validation is None:
+            return None
+        started = time.monotonic()
+        self._model.train()
+        for module in self._model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        total = 0.0
+        stopped = False
+        with randomness.fixed(self._configuration.seed):
+            for step in range(self._validation.steps()):
+                stopped = self._should_stop()
+                if stopped:
+                    break
+                batch = self._validation.batch(0, step)
+                losses = self._losses(batch)
+                value = sum(float(loss) for loss in losses.values())
+                if not math.isfinite(value):
+                    raise self._non_finite(losses)
+                total += value * len(batch[0])
+        if stopped:
+            # Outside the borrowed random states: the epoch is trained, its validation starts again.
+            raise Interrupted(self._checkpoint())
+        self._validation_seconds = time.monotonic() - started
+        return total / self._validation.images()
+
+    def _losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        images = [image.to(self._device) for image in batch[0]]
+        targets = [{name: value.to(self._device) for name, value in target.items()} for target in batch[1]]
+        mixed = self._configuration.mixed_precision and self._device.type == "cuda"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=mixed):
+            losses: Mapping[str, Tensor] = self._model(images, targets)
+        return losses
+
+    def _non_finite(self, losses: Mapping[str, Tensor]) -> NonFiniteLoss:
+        culprits = [name for name, loss in losses.items() if not math.isfinite(float(loss.detach()))]
+        return NonFiniteLoss(
+            f"The loss became infinite or undefined in epoch {self._at.epoch + 1}, step {self._at.step + 1} "
+            f"({', '.join(culprits) or 'sum of all parts'}).",
+            "Lower the learning rate, lengthen the warm-up or set a gradient limit, and start a new run.",
+        )
+
+    def _checkpoint(self) -> Path:
+        at = self._at
+        state = {
+            "identity": self._identity,
+            "position": {**asdict(at), "curve": [asdict(entry) for entry in at.curve]},
+            "sampler": {"seed": self._configuration.seed, "epoch": at.epoch, "step": at.step},
+            "model": self._model.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "scheduler": self._scheduler.state_dict(),
+            "random": randomness.state(),
+        }
+        return checkpoints.write(self._directory, state, epoch=at.epoch, step=at.step)
+
+    def _resume(self) -> None:
+        state = checkpoints.newest(self._directory, lambda text: self._emit("log", {}, text))
+        if state is None:
+            return
+        if state["identity"] != self._identity:
+            raise CheckpointMismatch(
+                "The folder holds checkpoints of a training with another configuration or other data.",
+                "Use a new folder, or the same configuration and data to continue.",
+            )
+        position = state["position"]
+        self._at = _Position(**{**position, "curve": [EpochRecord(**entry) for entry in position["curve"]]})
+        self._model.load_state_dict(state["model"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._scheduler.load_state_dict(state["scheduler"])
+        randomness.restore(state["random"])
+        self._emit("log", {}, f"Going on after epoch {self._at.epoch}, step {self._at.step}")
+
+    def _report_step(self, images: int, loss: float, rate: float, losses: Mapping[str, Tensor]) -> None:
+        metrics: dict[str, Any] = {
+            "training_loss": loss,
+            "learning_rate": rate,
+            "images_per_second": images * len(self._durations) / max(sum(self._durations), 1e-9),
+            "seconds_left": self._seconds_left(),
+            **{name: float(part.detach()) for name, part in losses.items()},
+        }
+        self._emit("step", metrics, "")
+
+    def _seconds_left(self) -> float | None:
+        if not self._durations:
+            return None
+        steps = (self._configuration.epochs - self._at.epoch) * self._training.steps() - self._at.step
+        epochs = self._configuration.epochs - self._at.epoch
+        return steps * sum(self._durations) / len(self._durations) + epochs * self._validation_seconds
+
+    def _emit(self, event: str, metrics: dict[str, Any], message: str) -> None:
+        """Epochs and steps count from 1; an epoch event carries the epoch just finished."""
+        running = event == "step"
+        self._progress(
+            {
+                "event": event,
+                "epoch": self._at.epoch + 1 if running else self._at.epoch,
+                "epochs": self._configuration.epochs,
+                "step": self._at.step if running else None,
+                "steps": self._training.steps(),
+                "metrics": metrics,
+                "message": message,
+            }
+        )
