@@ -100,6 +100,12 @@ def percent(value: Any, digits: int = 0) -> str:
 
 
 @register.filter
+def percent_number(value: Any) -> str:
+    """``0.123|percent_number`` → ``12.3``, for bar widths; clipped to 0..100, 0 when undefined."""
+    return f"{100 * min(1.0, max(0.0, float(value))):.1f}" if _is_number(value) else "0"
+
+
+@register.filter
 def bytes_size(value: Any) -> str:
     """``17040000|bytes_size`` → ``17.0 MB`` (powers of 1000)."""
     if not _is_number(value):

@@ -1,0 +1,56 @@
+/** Everything a page needs besides its own content. */
+import "bootstrap/js/dist/collapse";
+import "bootstrap/js/dist/dropdown";
+import htmx from "htmx.org";
+import { startDialogs } from "./dialogs";
+import { startJobs } from "./jobs";
+import { openKeyboardMap, registerKey, startKeyboard } from "./keyboard";
+import { startPages } from "./pages";
+import { toggleRail, toggleTheme } from "./preferences";
+import { post, startRequests } from "./requests";
+import { prepareRows, startTables } from "./tables";
+import { showToast, startToasts } from "./toasts";
+
+startRequests();
+startKeyboard();
+startDialogs();
+startToasts();
+startTables();
+startJobs();
+startPages();
+
+const group = "Everywhere";
+registerKey({ keys: "?", text: "this map", group, run: openKeyboardMap });
+registerKey({ keys: "t", text: "dark or light", group, run: toggleTheme });
+registerKey({ keys: "[", text: "rail wide or narrow", group, when: () => document.querySelector(".rail") !== null, run: toggleRail });
+registerKey({
+  keys: "Ctrl+Enter",
+  text: "main action",
+  group,
+  when: () => document.querySelector("main .btn-primary") !== null,
+  run: () => document.querySelector<HTMLElement>("main .btn-primary:not(:disabled)")?.click(),
+});
+registerKey({
+  keys: "f",
+  text: "filters",
+  group: "This page",
+  when: () => document.querySelector(".facet") !== null,
+  run: () => document.querySelector<HTMLElement>(".facet input, .facet > summary")?.focus(),
+});
+
+document.addEventListener("click", (event) => {
+  if (!(event.target instanceof Element)) return;
+  if (event.target.closest("[data-theme-toggle]")) toggleTheme();
+  if (event.target.closest("[data-keyboard-map]")) openKeyboardMap();
+});
+htmx.onLoad((element) => {
+  if (element instanceof HTMLElement) prepareRows(element);
+});
+
+/** For scripts that are bundled apart (charts, viewer). */
+export interface CEMLab {
+  registerKey: typeof registerKey;
+  showToast: typeof showToast;
+  post: typeof post;
+}
+(window as unknown as { cemlab: CEMLab }).cemlab = { registerKey, showToast, post };
