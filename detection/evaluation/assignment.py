@@ -38,9 +38,7 @@ def assign(eligible: NDArray[np.bool_], iou: NDArray[np.float64], rule: Matching
     return _by_score(eligible, iou, best_lesion_only=rule == "argmax_lesion")
 
 
-def _by_score(
-    eligible: NDArray[np.bool_], iou: NDArray[np.float64], *, best_lesion_only: bool
-) -> NDArray[np.bool_]:
+def _by_score(eligible: NDArray[np.bool_], iou: NDArray[np.float64], *, best_lesion_only: bool) -> NDArray[np.bool_]:
     credited = np.zeros_like(eligible)
     images, findings, lesions = eligible.shape
     if lesions == 0:

@@ -100,9 +100,7 @@ def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Inter
     if n == 0:
         return undefined("nothing to count", level=level, numerator=0, denominator=0)
     low, high = _wilson(successes, n, level)
-    return Interval(
-        successes / n, low, high, n, "Wilson", numerator=successes, denominator=n, units=n, level=level
-    )
+    return Interval(successes / n, low, high, n, "Wilson", numerator=successes, denominator=n, units=n, level=level)
 
 
 def clustered_ratio_interval(
@@ -218,28 +216,24 @@ def auc_interval_of(
         return undefined("one class" if n else "no rows", n=n, level=level, units=units)
     facts: dict[str, Any] = {"units": units, "level": level}
     if units < 2:
-        return Interval(
-            value, None, None, n, reason=f"interval undefined: only one {unit} contributes", **facts
-        )
+        return Interval(value, None, None, n, reason=f"interval undefined: only one {unit} contributes", **facts)
     return _percentile(value, drawn, n=n, unit=unit, facts=facts)
 
 
-def _percentile(
-    value: float, drawn: NDArray[np.float64], *, n: int, unit: str, facts: dict[str, Any]
-) -> Interval:
+def _percentile(value: float, drawn: NDArray[np.float64], *, n: int, unit: str, facts: dict[str, Any]) -> Interval:
     kept = drawn[~np.isnan(drawn)]
     skipped = int(drawn.size - kept.size)
     method = f"percentile bootstrap of {unit}s"
     counts: dict[str, Any] = {"resamples": int(drawn.size), "skipped": skipped, **facts}
+    if kept.size == 0 or kept.min() == kept.max():
+        why = "no resample defines it" if kept.size == 0 else "every resample gives the same value"
+        return Interval(value, None, None, n, reason=f"interval undefined: {why}", **counts)
     warning = None
     if skipped > SKIPPED_SHARE_WARNED * drawn.size:
         warning = (
             f"{skipped} of {drawn.size} resamples were skipped because the number is undefined on them; "
             "the interval is unreliable."
         )
-    if kept.size == 0 or kept.min() == kept.max():
-        why = "no resample defines it" if kept.size == 0 else "every resample gives the same value"
-        return Interval(value, None, None, n, reason=f"interval undefined: {why}", warning=warning, **counts)
     tail = (1 - facts["level"]) / 2
     low, high = np.quantile(kept, [tail, 1 - tail])
     return Interval(value, float(low), float(high), n, method, warning=warning, **counts)

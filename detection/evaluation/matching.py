@@ -22,9 +22,7 @@ FindingReason = Literal[
     "no overlap", "wrong class", "duplicate", "low score", "outside top", "lesion of unknown malignancy"
 ]
 LesionResult = Literal["TP", "FN", "unscored"]
-MissReason = Literal[
-    "no overlap", "low score", "wrong class", "outside top", "finding taken", "unknown malignancy"
-]
+MissReason = Literal["no overlap", "low score", "wrong class", "outside top", "finding taken", "unknown malignancy"]
 
 _MALIGNANCY = {"benign": 0, "malignant": 1, "unknown": -1}
 _FINDING_TYPE = {"mass": 0, "cluster": 1}
@@ -170,9 +168,7 @@ class _Findings:
         self.above = ordered > protocol.score_above
         self.kept = self.above & (np.arange(self.present.shape[1]) < protocol.top)
         self.malignancy = self._ordered(image, position, [int(finding.is_malignant) for finding in flat], -2)
-        self.lesion_type = self._ordered(
-            image, position, [_FINDING_TYPE[finding.lesion_type] for finding in flat], -2
-        )
+        self.lesion_type = self._ordered(image, position, [_FINDING_TYPE[finding.lesion_type] for finding in flat], -2)
         boxes = np.zeros((*self.present.shape, 4))
         boxes[image, position] = box
         self.box = np.take_along_axis(boxes, self.order[:, :, None], axis=1)

@@ -129,9 +129,7 @@ class Protocol:
         names = {field.name for field in fields(cls)}
         given = set(body) - {"schema"}
         if unknown := sorted(given - names):
-            raise ProtocolError(
-                f"Protocol: unknown field '{unknown[0]}'; known are {', '.join(sorted(names))}."
-            )
+            raise ProtocolError(f"Protocol: unknown field '{unknown[0]}'; known are {', '.join(sorted(names))}.")
         if missing := sorted(names - given):
             raise ProtocolError(f"Protocol: field '{missing[0]}' is missing; a stored protocol is complete.")
         return cls(**{name: body[name] for name in names})
@@ -196,6 +194,4 @@ def _number(name: str, value: object, *, lowest_included: bool) -> float:
 
 def _whole_number(name: str, value: object, lowest: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise ProtocolError(
-            f"Protocol field '{name}': expected a whole number of at least {lowest}, found {value!r}."
-        )
+        raise ProtocolError(f"Protocol field '{name}': expected a whole number of at least {lowest}, found {value!r}.")

@@ -84,9 +84,7 @@ class Ratio:
         return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
 
 
-def replicates(
-    statistics: Sequence[Statistic], units: Units, resamples: int, seed: int
-) -> NDArray[np.float64]:
+def replicates(statistics: Sequence[Statistic], units: Units, resamples: int, seed: int) -> NDArray[np.float64]:
     """Values of all statistics on the same resamples.
 
     Returns

@@ -136,15 +136,11 @@ class TestSetResult:
             If the schema differs, a field is missing, or the protocol was changed after writing.
         """
         if body.get("schema") != SCHEMA:
-            raise EvaluationError(
-                f"Test-set result: expected schema '{SCHEMA}', found {body.get('schema')!r}."
-            )
+            raise EvaluationError(f"Test-set result: expected schema '{SCHEMA}', found {body.get('schema')!r}.")
         try:
             protocol = Protocol.from_json(body["protocol"])
             if protocol.digest() != body["protocol_digest"]:
-                raise EvaluationError(
-                    "Test-set result: the protocol does not fit its digest; it was altered."
-                )
+                raise EvaluationError("Test-set result: the protocol does not fit its digest; it was altered.")
             strict = body["precision_duplicates_false"]
             return cls(
                 protocol=protocol,

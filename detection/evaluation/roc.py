@@ -38,8 +38,7 @@ def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], ND
     values = np.asarray(scores, dtype=np.float64)
     if given.ndim != 1 or given.shape != values.shape:
         raise EvaluationError(
-            "AUC: expected one label for each score in flat lists, found shapes "
-            f"{given.shape} and {values.shape}."
+            f"AUC: expected one label for each score in flat lists, found shapes {given.shape} and {values.shape}."
         )
     if given.size and not np.isin(given, (0, 1)).all():
         raise EvaluationError("AUC: expected labels 0 or 1.")

@@ -31,9 +31,7 @@ _LESION_TYPES: dict[Group, frozenset[str]] = {
 }
 
 
-def evaluate(
-    images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known: bool = True
-) -> TestSetResult:
+def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known: bool = True) -> TestSetResult:
     """Sensitivity, precision and AUC for malignant lesions, masses and clusters, with intervals.
 
     Parameters
@@ -72,9 +70,7 @@ def evaluate(
     findings = _finding_records(images, matches)
     patients = [image.patient_id for image in images]
     unit_of = patients if protocol.resampling == "patient" else [image.sample_id for image in images]
-    numbers = _Numbers(
-        Units(unit_of), dict(zip((i.sample_id for i in images), unit_of, strict=True)), protocol
-    )
+    numbers = _Numbers(Units(unit_of), dict(zip((i.sample_id for i in images), unit_of, strict=True)), protocol)
     known = [group for group in GROUPS if groups_known or group == "malignant"]
     for group in known:
         numbers.sensitivity(group, lesions)
@@ -136,13 +132,9 @@ class _Numbers:
             for lesion in lesions
             if lesion.malignancy == "malignant" and lesion.lesion_type in _LESION_TYPES[group]
         ]
-        self._ratio(
-            ("sensitivity", group), [(row.sample_id, row.outcome == "TP") for row in rows], "no lesions"
-        )
+        self._ratio(("sensitivity", group), [(row.sample_id, row.outcome == "TP") for row in rows], "no lesions")
 
-    def precision(
-        self, group: Group, findings: Sequence[FindingRecord], *, duplicates_as_false: bool
-    ) -> None:
+    def precision(self, group: Group, findings: Sequence[FindingRecord], *, duplicates_as_false: bool) -> None:
         counted = {"TP", "FP", "DUP"} if duplicates_as_false else {"TP", "FP"}
         called = [row for row in findings if row.called_malignant and row.outcome in counted]
         if group != "malignant":
@@ -157,14 +149,11 @@ class _Numbers:
         rows = [
             row
             for row in findings
-            if row.localised_malignancy in ("benign", "malignant")
-            and row.localised_type in _LESION_TYPES[group]
+            if row.localised_malignancy in ("benign", "malignant") and row.localised_type in _LESION_TYPES[group]
         ]
         key = ("auc", group)
         if not rows:
-            self._finish[key] = lambda drawn: undefined(
-                "no matched findings", level=self._protocol.confidence
-            )
+            self._finish[key] = lambda drawn: undefined("no matched findings", level=self._protocol.confidence)
             return
         unit = np.array([self._unit(row.sample_id) for row in rows], dtype=np.intp)
         pairs = RankedPairs(
@@ -231,9 +220,7 @@ def _check(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known
         )
 
 
-def _lesion_records(
-    images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch]
-) -> tuple[LesionRecord, ...]:
+def _lesion_records(images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch]) -> tuple[LesionRecord, ...]:
     records = []
     for image, matched in zip(images, matches, strict=True):
         for target, outcome in zip(image.targets, matched.lesions, strict=True):
@@ -255,9 +242,7 @@ def _lesion_records(
     return tuple(records)
 
 
-def _finding_records(
-    images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch]
-) -> tuple[FindingRecord, ...]:
+def _finding_records(images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch]) -> tuple[FindingRecord, ...]:
     records = []
     for image, matched in zip(images, matches, strict=True):
         for index, (finding, outcome) in enumerate(zip(image.findings, matched.findings, strict=True)):
@@ -302,9 +287,7 @@ def _warnings(
     if repeats := sum(len(image.findings) - len({_identity(f) for f in image.findings}) for image in images):
         messages.append(f"{repeats} finding(s) repeat another finding of the same image exactly.")
     if duplicates := sum(1 for row in findings if row.outcome == "DUP"):
-        messages.append(
-            f"{duplicates} duplicate finding(s) on lesions already found are left out of precision."
-        )
+        messages.append(f"{duplicates} duplicate finding(s) on lesions already found are left out of precision.")
     messages.extend(
         f"{kind}, {group.replace('_', ' ')}: {interval.warning}"
         for (kind, group), interval in values.items()
@@ -322,10 +305,7 @@ def _test_set_digest(images: Sequence[EvaluatedImage], *, groups_known: bool) ->
         [
             image.sample_id,
             image.patient_id,
-            sorted(
-                [t.lesion_id, t.lesion_type, t.malignancy, [float(edge) for edge in t.box]]
-                for t in image.targets
-            ),
+            sorted([t.lesion_id, t.lesion_type, t.malignancy, [float(edge) for edge in t.box]] for t in image.targets),
         ]
         for image in images
     ]

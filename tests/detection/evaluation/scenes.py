@@ -64,9 +64,7 @@ def random_images(seed: int, count: int, *, score: Callable[[Any], float] | None
                 box = (x1 + dx, y1 + dy, x2 + dx, y2 + dy)
             else:
                 box = _box(rng)
-            findings.append(
-                finding(box, draw(rng), float(rng.random()), str(rng.choice(["mass", "cluster"])))
-            )
+            findings.append(finding(box, draw(rng), float(rng.random()), str(rng.choice(["mass", "cluster"]))))
         images.append(image(f"view-{index:05d}", targets, findings, f"patient-{index // 2:05d}"))
     return images
 

@@ -62,9 +62,7 @@ def test_a_score_of_exactly_the_threshold_does_not_count() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(("dup", "second"), [("ignore", "DUP"), ("report", "DUP"), ("fp", "FP")])
-def test_of_two_findings_on_one_lesion_with_equal_score_the_first_is_credited(
-    rule: Any, dup: Any, second: str
-) -> None:
+def test_of_two_findings_on_one_lesion_with_equal_score_the_first_is_credited(rule: Any, dup: Any, second: str) -> None:
     matched = match([lesion()], [finding(), finding()], Protocol(matching=rule, duplicates=dup))
     assert outcomes(matched) == ["TP", second]
     assert matched.findings[1].reason == ("duplicate" if dup == "fp" else None)
@@ -276,9 +274,7 @@ def test_the_order_of_findings_and_lesions_plays_no_part_where_scores_differ(
     shuffler.shuffle(of_findings)
     shuffler.shuffle(of_lesions)
     plain = match(entry.targets, entry.findings, protocol)
-    shuffled = match(
-        [entry.targets[j] for j in of_lesions], [entry.findings[i] for i in of_findings], protocol
-    )
+    shuffled = match([entry.targets[j] for j in of_lesions], [entry.findings[i] for i in of_findings], protocol)
     assert outcomes(shuffled) == [plain.findings[i].outcome for i in of_findings]
     for position, j in enumerate(of_lesions):
         before, after = plain.lesions[j], shuffled.lesions[position]
@@ -340,9 +336,7 @@ def test_greedy_counts_agree_with_pycocotools() -> None:
     }
     ours = {
         (number, round(f.score, 12)): o.outcome == "TP"
-        for number, (entry, matched) in enumerate(
-            zip(images, match_many(images, Protocol()), strict=True), start=1
-        )
+        for number, (entry, matched) in enumerate(zip(images, match_many(images, Protocol()), strict=True), start=1)
         for f, o in zip(entry.findings, matched.findings, strict=True)
         if o.outcome != "below"
     }
