@@ -1,4 +1,10 @@
 """Addresses of jobs."""
 
+from django.urls import path
+
+from webapp.jobs import views
+
 app_name = "jobs"
-urlpatterns = []
+urlpatterns = [
+    path("jobs/", views.job_list, name="list"),
+]

@@ -154,7 +154,16 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
 """Empty: messages go through files under the data folder (see webapp/jobs/broker.py)."""
 
 JOB_LEASE_SECONDS = env.float("CEMLAB_JOB_LEASE", default=60.0)
+"""A worker that has not renewed its lease for so long is taken for dead."""
 JOB_MAX_ATTEMPTS = env.int("CEMLAB_JOB_ATTEMPTS", default=3)
+JOB_POLL_SECONDS = env.float("CEMLAB_JOB_POLL", default=1.0)
+"""How often a worker looks for a cancel flag, the reaper for lost jobs, and the event stream for changes."""
+JOB_RESEND_SECONDS = env.float("CEMLAB_JOB_RESEND", default=20.0)
+"""A queued job whose message is older than this is sent again."""
+JOB_STOP_GRACE_SECONDS = env.float("CEMLAB_JOB_GRACE", default=60.0)
+"""From the request to stop (SIGTERM, write a checkpoint) to the end by force."""
+JOB_EXTRA_MODULES = env.list("CEMLAB_EXTRA_JOB_MODULES", default=[])
+"""Modules with further job kinds, besides `jobs.py` of every installed app."""
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
