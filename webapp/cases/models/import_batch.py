@@ -37,6 +37,7 @@ class Verdict(models.TextChoices):
     UNCHANGED = "unchanged", "Unchanged"
     REFUSED = "refused", "Refused"
     ASK = "ask", "Needs a person"
+    IGNORED = "ignored", "Not an image"
 
 
 class ImportFile(models.Model):
