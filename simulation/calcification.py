@@ -223,9 +223,7 @@ def reach_px(calcification: Calcification, spacing_mm: float) -> float:
     return float((factor * length * lobes / 2 + blur) / spacing_mm + 2)
 
 
-def _fine_thickness(
-    particle: Calcification, spacing_mm: float, scale: float
-) -> tuple[NDArray[np.float32], int, int]:
+def _fine_thickness(particle: Calcification, spacing_mm: float, scale: float) -> tuple[NDArray[np.float32], int, int]:
     """Thickness in mm on the super-sampled grid, and the (row, column) of its first pixel."""
     half = int(np.ceil(reach_px(particle, spacing_mm)))
     row, column = int(np.floor(particle.y)) - half, int(np.floor(particle.x)) - half
@@ -246,9 +244,7 @@ def _fine_thickness(
     return (peak * thickness).astype(np.float32), row, column
 
 
-def _ellipsoid(
-    x: NDArray[Any], y: NDArray[Any], major: float, minor: float, angle: float, lobes: Any
-) -> NDArray[Any]:
+def _ellipsoid(x: NDArray[Any], y: NDArray[Any], major: float, minor: float, angle: float, lobes: Any) -> NDArray[Any]:
     """Relative thickness sqrt(1 - r^2) of an ellipsoid with a lobed outline."""
     u = x * np.cos(angle) + y * np.sin(angle)
     v = -x * np.sin(angle) + y * np.cos(angle)

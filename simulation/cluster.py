@@ -106,9 +106,7 @@ def grow_cluster(
     return GrownCluster(points, directions, grown, _diameter(points) * spacing_mm)
 
 
-def _in_pattern(
-    offsets: NDArray[np.float64], pattern: str, axis: float, limit: float
-) -> NDArray[np.bool_]:
+def _in_pattern(offsets: NDArray[np.float64], pattern: str, axis: float, limit: float) -> NDArray[np.bool_]:
     along = offsets[:, 0] * np.cos(axis) + offsets[:, 1] * np.sin(axis)
     across = -offsets[:, 0] * np.sin(axis) + offsets[:, 1] * np.cos(axis)
     if pattern == "linear":

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from imaging.contours import polygons_to_mask
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
+
+from imaging.contours import polygons_to_mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from imaging.pair import ViewPosition
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from imaging.pair import ViewPosition
 from simulation.filters import block_mean
 from simulation.settings import SimulationSettings
 

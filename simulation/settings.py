@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from simulation.errors import InvalidSettings
+from simulation.vendor import PROFILES
 
 SCHEMA = "cemlab.simulation-settings/1"
 
@@ -85,6 +86,8 @@ class SimulationSettings:
         Largest difference in nipple distance between the two views.
     maximum_saturated_fraction : float
         Of the breast, above which the host is refused.
+    vendor_profile : str
+        Key of `simulation.vendor.PROFILES`; "auto" follows the pair.
     """
 
     cell_mm: float = 12.8
@@ -111,6 +114,7 @@ class SimulationSettings:
     assumed_long_side_mm: float = 240.0
     two_view_tolerance_mm: float = 10.0
     maximum_saturated_fraction: float = 0.25
+    vendor_profile: str = "auto"
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -126,6 +130,8 @@ class SimulationSettings:
                 raise InvalidSettings(f"{name} must be a whole number")
         if not isinstance(self.noise_consistency, bool):
             raise InvalidSettings("noise_consistency must be true or false")
+        if self.vendor_profile != "auto" and self.vendor_profile not in PROFILES:
+            raise InvalidSettings(f"vendor_profile is {self.vendor_profile!r}; choose auto, {', '.join(PROFILES)}")
         if self.packing_low > self.packing_high:
             raise InvalidSettings("packing_low must not be above packing_high")
 

@@ -12,7 +12,6 @@ from simulation.phantom.anatomy import Tissue
 from simulation.randomness import generator
 from simulation.vendor import VendorProfile
 
-
 MARGIN = 20
 
 

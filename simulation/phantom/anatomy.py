@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from imaging.pair import ViewPosition
 from numpy.typing import NDArray
 
+from imaging.pair import ViewPosition
 from simulation.filters import Image, smooth
 from simulation.phantom.fields import draw_curves, power_law_field, wandering_curve
 from simulation.randomness import generator
@@ -153,14 +153,10 @@ def outline(breast: Breast, view: ViewPosition, shape: tuple[int, int], spacing_
         border = border - 0.06 * length * np.sin(np.pi * np.clip(y / length, 0, 1))
         pectoral = (1 / (1 + np.exp(-np.clip((border - x) * spacing_mm / 0.8, -30, 30)))).astype(np.float32)
         pectoral = pectoral * mask
-    return Outline(
-        mask, distance, thickness.astype(np.float32), pectoral.astype(np.float32), nipple, float(half)
-    )
+    return Outline(mask, distance, thickness.astype(np.float32), pectoral.astype(np.float32), nipple, float(half))
 
 
-def tissue(
-    breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float, *, seed: int, side: str
-) -> Tissue:
+def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float, *, seed: int, side: str) -> Tissue:
     """Fill an outline with gland, fat, strands, vessels, skin, muscle and background enhancement."""
     shape = (form.mask.shape[0], form.mask.shape[1])
     rng = generator(seed, "tissue", side, view)
@@ -191,10 +187,7 @@ def tissue(
     depth = form.nipple[0]
     envelope = np.exp(
         -(
-            (
-                ((x - 0.42 * depth) / (0.62 * depth)) ** 2
-                + ((y - form.nipple[1]) / (0.85 * form.half_height_px)) ** 2
-            )
+            (((x - 0.42 * depth) / (0.62 * depth)) ** 2 + ((y - form.nipple[1]) / (0.85 * form.half_height_px)) ** 2)
             ** 1.5
         )
     )

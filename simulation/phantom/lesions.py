@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from imaging.pair import ViewPosition
 from numpy.typing import NDArray
 
+from imaging.pair import ViewPosition
 from simulation.calcification import draw_calcification, reach_px, render
 from simulation.cluster_plan import draw_plan, particle_morphology, spread_scale
 from simulation.filters import Image, smooth
@@ -197,9 +197,7 @@ def _project_cluster(
             )
         )
     particles = [p for p in particles if _inside(p.x, p.y, reach_px(p, spacing_mm), form.mask)]
-    layer = render(
-        particles, shape, spacing_mm=spacing_mm, attenuation_per_mm=packing * profile.hydroxyapatite_low
-    )
+    layer = render(particles, shape, spacing_mm=spacing_mm, attenuation_per_mm=packing * profile.hydroxyapatite_low)
     outlined = lesion_mask(layer.support, spacing_mm=spacing_mm, breast=form.mask)
     iodine = np.zeros(shape, np.float32)
     if enhanced:
@@ -210,9 +208,7 @@ def _project_cluster(
     return Projection(gland, layer.tau, iodine, outlined.mask, len(particles))
 
 
-def _scatter_points(
-    rng: np.random.Generator, count: int, diameter_mm: float, pattern: str
-) -> NDArray[np.float64]:
+def _scatter_points(rng: np.random.Generator, count: int, diameter_mm: float, pattern: str) -> NDArray[np.float64]:
     """Points in mm, shape (count, 3): depth, lateral, height; extent about `diameter_mm`."""
     axes = {
         "grouped": (1.0, 0.9, 0.9),

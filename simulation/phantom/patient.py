@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from imaging.contours import mask_to_polygons
-from imaging.pair import CEMPair, Laterality, ViewPosition
 from numpy.typing import NDArray
 
+from imaging.contours import mask_to_polygons
+from imaging.pair import CEMPair, Laterality, ViewPosition
 from simulation.phantom.acquisition import expose
 from simulation.phantom.anatomy import Outline, Tissue, draw_breast, outline, tissue
 from simulation.phantom.lesion_plan import LesionPlan, LesionType, Malignancy, PlannedLesion
@@ -126,7 +126,9 @@ def _places(plan: LesionPlan, seed: int, site: Site, size: Size) -> list[Positio
     """A place for each lesion that is well inside the breast in both views and away from the other lesions."""
     shape, spacing = image_geometry(site, size)
     breast = draw_breast(seed)
-    forms = {view: outline(breast, view, shape, spacing) for view in ("CC", "MLO")} if plan.lesions else {}
+    forms: dict[ViewPosition, Outline] = {}
+    if plan.lesions:
+        forms = {"CC": outline(breast, "CC", shape, spacing), "MLO": outline(breast, "MLO", shape, spacing)}
     chosen: list[Position] = []
     for index, planned in enumerate(plan.lesions):
         radius = radius_mm(planned, spacing, _lesion_seed(seed, index)) / spacing
@@ -158,9 +160,7 @@ def _room(position: Position, form: Outline, view: ViewPosition, radius_px: floa
     return min(skin, edge, -float(window.max()) * 1e3 + 100)
 
 
-def _separation(
-    position: Position, other: Position, forms: dict[ViewPosition, Outline], radius_px: float
-) -> float:
+def _separation(position: Position, other: Position, forms: dict[ViewPosition, Outline], radius_px: float) -> float:
     distances = []
     for view, form in forms.items():
         (x, y), (u, v) = position.centre(form, view), other.centre(form, view)
@@ -226,10 +226,7 @@ def _view(
             f"lesion-{index + 1}",
             planned.lesion_type,
             planned.malignancy,
-            tuple(
-                tuple((float(x), float(y)) for x, y in polygon)
-                for polygon in mask_to_polygons(_turn(mask, flip))
-            ),
+            tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in mask_to_polygons(_turn(mask, flip))),
             count,
         )
         for index, planned, mask, count in shown

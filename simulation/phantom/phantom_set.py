@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from imaging.dicom_writing import ImageIdentity, write_pair
-
 from simulation.phantom.lesion_plan import LesionPlan, LesionType, Malignancy, PlannedLesion
 from simulation.phantom.patient import PhantomView, Site, Size, phantom_patient
 from simulation.randomness import generator
@@ -122,9 +121,7 @@ def _write_patient(
     return {"patient": name, "site": site, "views": views}
 
 
-def _entry(
-    view: PhantomView, patient: str, low_energy: Path, recombined: Path, directory: Path
-) -> dict[str, Any]:
+def _entry(view: PhantomView, patient: str, low_energy: Path, recombined: Path, directory: Path) -> dict[str, Any]:
     return {
         "laterality": view.pair.laterality,
         "view": view.pair.view_position,

@@ -54,9 +54,7 @@ def cell_features(image: NDArray[Any], cells: Sequence[Cell], *, bin_count: int)
         volume, mask = sitk.GetImageFromArray(patch[None]), sitk.GetImageFromArray(inside[None])
         values: dict[tuple[str, str], float] = {}
         for family, feature_class in families.items():
-            calculator = feature_class(
-                volume, mask, binCount=bin_count, force2D=True, force2Ddimension=0, label=1
-            )
+            calculator = feature_class(volume, mask, binCount=bin_count, force2D=True, force2Ddimension=0, label=1)
             for _, name in (item for item in FEATURES if item[0] == family):
                 calculator.enableFeatureByName(name)
             for name, value in calculator.execute().items():

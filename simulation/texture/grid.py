@@ -62,10 +62,7 @@ def cells_inside(permitted: NDArray[np.bool_], size: int, *, overlap: float, max
     row = np.arange(0, rows - size + 1, step)[:, None]
     column = np.arange(0, columns - size + 1, step)[None, :]
     inside = (
-        total[row + size, column + size]
-        - total[row, column + size]
-        - total[row + size, column]
-        + total[row, column]
+        total[row + size, column + size] - total[row, column + size] - total[row + size, column] + total[row, column]
     )
     found = np.argwhere(inside == size * size)
     if len(found) > maximum:

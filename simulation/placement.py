@@ -1,0 +1,71 @@
+"""Where a cluster lies in its breast, so that the second view can agree with the first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from imaging.pair import Laterality, ViewPosition
+from simulation.cluster_plan import ClusterPlan
+from simulation.errors import InvalidSettings
+
+SCHEMA = "cemlab.placement/1"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Place and properties of a cluster, independent of the view.
+
+    Attributes
+    ----------
+    laterality : {"L", "R"}
+    view_position : {"CC", "MLO"}
+        The view in which it was placed.
+    nipple_distance_mm : float
+        Cluster centre to nipple; both views of a lesion show about the same.
+    relative_position : float
+        Offset along the chest wall from the nipple as a share of the breast depth, positive downwards in the picture.
+    plan : ClusterPlan
+    contrast : float
+        Relative contrast in the recombined image.
+    packing : float
+        Attenuation as a share of solid hydroxyapatite.
+    """
+
+    laterality: Laterality
+    view_position: ViewPosition
+    nipple_distance_mm: float
+    relative_position: float
+    plan: ClusterPlan
+    contrast: float
+    packing: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with the schema name."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Placement:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        InvalidSettings
+            If the schema is another one or a field is missing.
+        """
+        values = dict(body)
+        if values.pop("schema", None) != SCHEMA:
+            raise InvalidSettings(f"placement: expected schema {SCHEMA}")
+        missing = {field.name for field in fields(cls)} ^ set(values)
+        if missing:
+            raise InvalidSettings(f"placement: missing or unknown fields: {', '.join(sorted(missing))}")
+        values["plan"] = ClusterPlan(**values["plan"])
+        return cls(**values)
+
+
+def locate(x: float, y: float, nipple: tuple[float, float], depth_px: float, spacing_mm: float) -> tuple[float, float]:
+    """(nipple distance in mm, relative position) of a point in continuous pixels, chest wall on the left."""
+    distance = float(np.hypot(x - nipple[0], y - nipple[1])) * spacing_mm
+    return distance, (y - nipple[1]) / depth_px
