@@ -4,3 +4,21 @@ from django.apps import AppConfig
 class ResultsConfig(AppConfig):
     name = "webapp.results"
     label = "results"
+
+    def ready(self) -> None:
+        """Runs are evaluated before they count as done; evaluations never change."""
+        from webapp.core import guards
+        from webapp.core.guards import Guard
+        from webapp.experiments.evaluators import evaluators
+        from webapp.results.services import evaluate_run
+
+        evaluators.register("results", evaluate_run)
+        guards.register(
+            Guard(
+                name="results_evaluation_immutable",
+                table="results_evaluation",
+                event="UPDATE",
+                condition="OLD.id IS NOT NULL",
+                message="an evaluation never changes",
+            )
+        )

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# What `make test` runs after set-up: checks first, then the suite, fast tests before slow ones.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" OMP_NUM_THREADS=1
+ruff format --check --quiet . || { echo "Run: .venv/bin/ruff format ."; exit 1; }
+ruff check --quiet .
+lint-imports --no-cache >/tmp/lint-imports.$$ 2>&1 || { cat /tmp/lint-imports.$$; exit 1; }
+rm -f /tmp/lint-imports.$$
+mypy --no-error-summary imaging simulation detection webapp
+python manage.py makemigrations --check --dry-run >/dev/null || { echo "A migration is missing: python manage.py makemigrations"; exit 1; }
+python static/build.py --check
+exec pytest -n 2 --dist loadgroup ${CEMLAB_PYTEST_ARGS:-}

@@ -1,0 +1,121 @@
+"""What a person decides about an experiment, checked before anything is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from detection.configuration import ConfigurationError, MaskRCNNConfiguration, presets
+from webapp.core.errors import UserError
+
+MEASURES = {"sensitivity": "Sensitivity", "precision": "Precision", "auc": "AUC"}
+GROUPS = {
+    "malignant_cluster": "malignant clusters",
+    "malignant_mass": "malignant masses",
+    "malignant": "all malignant lesions",
+}
+TEST_SETS = {"internal_test": "internal test", "external_test": "external test"}
+ENDPOINTS = {
+    f"{measure}:{group}:{test_set}": f"{MEASURES[measure]}, {GROUPS[group]}, {TEST_SETS[test_set]}"
+    for test_set in TEST_SETS
+    for group in GROUPS
+    for measure in MEASURES
+}
+"""Primary endpoints to choose from: address in the results → words."""
+MAXIMUM_RATIO = 10.0
+
+
+@dataclass(frozen=True)
+class ArmDesign:
+    """One arm as designed.
+
+    Attributes
+    ----------
+    name : str
+    preset : str
+        Name of a detector preset.
+    ratio_benign, ratio_malignant : float
+        Synthetic cases as a share of the training patients with a real cluster of the class (1.0 = 100 %).
+    changes : dict
+        Fields that differ from the preset.
+    """
+
+    name: str
+    preset: str
+    ratio_benign: float
+    ratio_malignant: float
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def configuration(self) -> MaskRCNNConfiguration:
+        """The preset with the changes.
+
+        Raises
+        ------
+        UserError
+            If the preset is unknown or a change is not valid; names the arm and the field.
+        """
+        known = presets()
+        if self.preset not in known:
+            raise UserError(
+                f"{self.name}: unknown preset {self.preset!r}; choose {', '.join(sorted(known))}.", field="preset"
+            )
+        try:
+            values = known[self.preset].configuration.to_dict()["values"]
+            return MaskRCNNConfiguration.from_values(values | self.changes)
+        except ConfigurationError as error:
+            raise UserError(f"{self.name}: {error}", field="preset") from error
+
+    def check(self) -> None:
+        """Refuse an arm without name or with an impossible ratio."""
+        if not self.name.strip():
+            raise UserError("Every arm needs a name.", field="arms")
+        for label, ratio in (("benign", self.ratio_benign), ("malignant", self.ratio_malignant)):
+            if not 0 <= ratio <= MAXIMUM_RATIO:
+                raise UserError(
+                    f"{self.name}: the synthetic ratio of {label} clusters must lie between 0 and "
+                    f"{MAXIMUM_RATIO:.0%}, not {ratio:.0%}.",
+                    field="arms",
+                )
+        self.configuration()
+
+
+@dataclass(frozen=True)
+class ExperimentDesign:
+    """An experiment as designed: question, arms, seeds, device."""
+
+    name: str
+    hypothesis: str
+    primary_endpoint: str
+    arms: tuple[ArmDesign, ...]
+    seeds: tuple[int, ...] = (0,)
+    device: str = "cpu"
+
+    def check(self) -> None:
+        """Refuse what cannot be an experiment.
+
+        Raises
+        ------
+        UserError
+            Naming the field.
+        """
+        if not self.name.strip():
+            raise UserError("Give the experiment a name.", field="name")
+        if not self.hypothesis.strip():
+            raise UserError("State the hypothesis before any result is visible.", field="hypothesis")
+        if self.primary_endpoint not in ENDPOINTS:
+            raise UserError("Choose the primary endpoint from the list.", field="primary_endpoint")
+        if not self.arms:
+            raise UserError("An experiment needs at least one arm.", field="arms")
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) != len(names):
+            raise UserError("Two arms have the same name: give each its own.", field="arms")
+        if not self.seeds:
+            raise UserError("Give at least one seed.", field="seeds")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise UserError("A seed is given twice: every run of an arm needs its own.", field="seeds")
+        if any(seed < 0 or seed >= 2**32 for seed in self.seeds):
+            raise UserError("Seeds are whole numbers from 0 to 4294967295.", field="seeds")
+        if self.device != "cpu" and not self.device.startswith("cuda:"):
+            raise UserError(f"Unknown device {self.device!r}: choose cpu or cuda:0.", field="device")
+        for arm in self.arms:
+            arm.check()

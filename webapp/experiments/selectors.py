@@ -1,0 +1,79 @@
+"""Reading experiments, runs and predictions."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from webapp.accounts.models import Project, User
+from webapp.accounts.selectors import projects_of
+from webapp.annotations.models import LesionType
+from webapp.datasets.models import DatasetVersion, Split, VersionAnnotation
+from webapp.experiments.models import Arm, Experiment, Prediction, Run, RunState
+
+CLUSTER_TYPES = (LesionType.CLUSTER, LesionType.BOTH)
+ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+
+
+def experiments_of(user: User | AnonymousUser, project: Project) -> QuerySet[Experiment]:
+    """Experiments of a project the person may see, newest first, with counts of their runs."""
+    return (
+        Experiment.objects.filter(project=project, project__in=projects_of(user))
+        .select_related("version__dataset", "created_by", "batch__job")
+        .annotate(
+            run_count=Count("arms__runs", distinct=True),
+            runs_done=Count("arms__runs", filter=Q(arms__runs__state=RunState.DONE), distinct=True),
+            runs_ended=Count("arms__runs", filter=Q(arms__runs__state__in=ENDED), distinct=True),
+            runs_running=Count("arms__runs", filter=Q(arms__runs__state=RunState.RUNNING), distinct=True),
+        )
+        .order_by("-number")
+    )
+
+
+def with_arms(experiments: QuerySet[Experiment]) -> QuerySet[Experiment]:
+    """Fetch arms and runs along, in the order of the design."""
+    return experiments.prefetch_related(
+        Prefetch("arms", Arm.objects.order_by("position")),
+        Prefetch("arms__runs", Run.objects.order_by("seed").select_related("job")),
+    )
+
+
+def runs_of(user: User | AnonymousUser, project: Project) -> QuerySet[Run]:
+    """Runs of a project the person may see."""
+    return Run.objects.filter(
+        arm__experiment__project=project, arm__experiment__project__in=projects_of(user)
+    ).select_related("arm__experiment__version__dataset", "job")
+
+
+def predictions_of(user: User | AnonymousUser, project: Project) -> QuerySet[Prediction]:
+    """Predictions of a project the person may see."""
+    return Prediction.objects.filter(
+        run__arm__experiment__project=project, run__arm__experiment__project__in=projects_of(user)
+    )
+
+
+def cluster_patients(version: DatasetVersion, split: str = Split.TRAIN) -> dict[str, int]:
+    """Patients of a split that have a real cluster, by malignancy: what a synthetic ratio of 1 stands for.
+
+    Van Camp et al. (IWBI 2024), section 2.1, counts 37 benign and 94 malignant ones.
+    """
+    used = VersionAnnotation.objects.filter(
+        version_view__version=version, version_view__split=split, lesion_type__in=CLUSTER_TYPES
+    )
+    return {
+        malignancy: used.filter(malignancy=malignancy).values("version_view__patient").distinct().count()
+        for malignancy in ("benign", "malignant")
+    }
+
+
+def wanted_cases(patients: dict[str, int], ratio_benign: float, ratio_malignant: float) -> dict[str, int]:
+    """Synthetic cases per class for an arm; halves round up."""
+    return {
+        "benign": int(patients["benign"] * ratio_benign + 0.5),
+        "malignant": int(patients["malignant"] * ratio_malignant + 0.5),
+    }
+
+
+def all_runs_ended(experiment: Experiment) -> bool:
+    """Whether the test sets may be opened: no run is queued or running."""
+    return not Run.objects.filter(arm__experiment=experiment).exclude(state__in=ENDED).exists()

@@ -1,0 +1,100 @@
+"""Evaluating runs and counting looks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from django.db import transaction
+
+from detection.evaluation.images import EvaluatedImage
+from detection.evaluation.protocol import Protocol
+from detection.evaluation.test_set import TestSetResult, evaluate
+from detection.finding import Finding
+from detection.sample_set import SampleSet
+from webapp.accounts.models import User
+from webapp.core import audit
+from webapp.core.errors import UserError
+from webapp.datasets.models import Split
+from webapp.experiments import selectors as experiments
+from webapp.experiments.evaluators import Findings
+from webapp.experiments.models import Experiment, Run
+from webapp.results.models import Evaluation, TestSetLook
+
+TEST_SETS = (Split.INTERNAL_TEST, Split.EXTERNAL_TEST)
+
+
+def evaluate_run(run: Run, sets: dict[str, SampleSet], findings: Findings) -> Callable[[], None]:
+    """Evaluate a run on every test set that has views, by the experiment's protocol.
+
+    Returns a function that stores the evaluations; called in the transaction that completes the run.
+    """
+    protocol = Protocol.from_json(run.arm.experiment.protocol)
+    split_settings = run.arm.experiment.version.split_settings
+    evaluations = []
+    for test_set in TEST_SETS:
+        samples = sets[test_set]
+        if not samples.samples:
+            continue
+        if any(sample.origin == "synthetic" for sample in samples.samples):
+            raise UserError("A synthetic view is in a test set: the run is not evaluated.")
+        types_known = test_set != Split.EXTERNAL_TEST or split_settings.get("external_types_known", True)
+        result = _evaluate(samples, findings[test_set], protocol, types_known=types_known)
+        evaluations.append(
+            Evaluation(
+                run=run,
+                test_set=test_set,
+                protocol=protocol.to_json(),
+                protocol_hash=protocol.digest(),
+                inputs_hash=_inputs_hash(result, findings[test_set]),
+                result=result.to_json(),
+            )
+        )
+
+    def write() -> None:
+        Evaluation.objects.bulk_create(evaluations)
+
+    return write
+
+
+def _evaluate(
+    samples: SampleSet, findings: dict[str, list[Finding]], protocol: Protocol, *, types_known: bool
+) -> TestSetResult:
+    images = [
+        EvaluatedImage(
+            sample_id=sample.sample_id,
+            patient_id=sample.patient_id,
+            targets=sample.lesions,
+            findings=findings[sample.sample_id],
+        )
+        for sample in samples.samples
+    ]
+    return evaluate(images, protocol, groups_known=types_known)
+
+
+def _inputs_hash(result: TestSetResult, findings: dict[str, list[Finding]]) -> str:
+    """SHA-256 over truth (by its digest), findings and protocol."""
+    content = {
+        "test_set": result.test_set_digest,
+        "protocol": result.protocol.digest(),
+        "findings": {sample: [asdict(finding) for finding in found] for sample, found in sorted(findings.items())},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@transaction.atomic
+def record_look(*, actor: User, experiment: Experiment, test_sets: list[str]) -> None:
+    """Count that a person opened the results on test sets.
+
+    Raises
+    ------
+    UserError
+        While runs are still open: the test sets are locked until then.
+    """
+    if not experiments.all_runs_ended(experiment):
+        raise UserError("The test sets are locked until every run has ended.")
+    for test_set in test_sets:
+        TestSetLook.objects.create(experiment=experiment, test_set=test_set, person=actor)
+    audit.record(actor=actor, action="results.look", project=experiment.project, target=experiment, test_sets=test_sets)
