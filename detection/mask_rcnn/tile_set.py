@@ -152,7 +152,7 @@ def _target(instances: Sequence[Instance], affine: Affine, shape: tuple[int, int
     for instance in instances:
         polygons = [apply_to_points(affine, polygon) for polygon in instance.polygons]
         points = np.concatenate(polygons).clip((0, 0), (columns, rows))
-        x1, y1, x2, y2 = *points.min(axis=0), *points.max(axis=0)
+        (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
         mask = polygons_to_mask(polygons, shape)
         if x2 - x1 >= _SMALLEST_SIDE and y2 - y1 >= _SMALLEST_SIDE and mask.any():
             boxes.append((x1, y1, x2, y2))

@@ -116,7 +116,7 @@ class TrainingLoop:
             if not math.isfinite(value):
                 raise self._non_finite(losses)
             self._optimiser.zero_grad(set_to_none=True)
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             if self._configuration.gradient_limit:
                 nn.utils.clip_grad_norm_(self._model.parameters(), self._configuration.gradient_limit)
             rate = float(self._scheduler.get_last_lr()[0])
