@@ -93,7 +93,7 @@ def build_app(directory: Path) -> None:
         *(f"{name}={SOURCE / path}" for name, path in APP_ENTRIES.items()),
     )
     _bundle(f"--outfile={directory / 'app.css'}", str(SOURCE / "css" / "app.css"))
-    shutil.copyfile(MODULES / "plotly.js-strict-dist-min/plotly-strict.min.js", directory / "plotly.js")
+    shutil.copyfile(MODULES / "plotly.js-cartesian-dist-min/plotly-cartesian.min.js", directory / "plotly.js")
     shutil.copyfile(SOURCE / "favicon.svg", directory / "favicon.svg")
 
 

@@ -6,7 +6,7 @@ import { startDialogs } from "./dialogs";
 import { startJobs } from "./jobs";
 import { openKeyboardMap, registerKey, startKeyboard } from "./keyboard";
 import { startPages } from "./pages";
-import { toggleRail, toggleTheme } from "./preferences";
+import { startPrinting, toggleRail, toggleTheme } from "./preferences";
 import { post, startRequests } from "./requests";
 import { prepareRows, startTables } from "./tables";
 import { showToast, startToasts } from "./toasts";
@@ -18,6 +18,7 @@ startToasts();
 startTables();
 startJobs();
 startPages();
+startPrinting();
 
 const group = "Everywhere";
 registerKey({ keys: "?", text: "this map", group, run: openKeyboardMap });
@@ -48,9 +49,14 @@ htmx.onLoad((element) => {
 });
 
 /** For scripts that are bundled apart (charts, viewer). */
+declare global {
+  interface Window {
+    cemlab?: CEMLab;
+  }
+}
 export interface CEMLab {
   registerKey: typeof registerKey;
   showToast: typeof showToast;
   post: typeof post;
 }
-(window as unknown as { cemlab: CEMLab }).cemlab = { registerKey, showToast, post };
+window.cemlab = { registerKey, showToast, post };

@@ -44,3 +44,15 @@ export function toggleRail(): void {
   const slim = preference("rail") === "slim" || (preference("rail") === null && document.body.classList.contains("slim"));
   setPreference("rail", slim ? "full" : "slim");
 }
+
+/** Paper takes the light theme, whatever the screen has. */
+export function startPrinting(): void {
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.dataset.bsTheme = "light";
+    document.dispatchEvent(new CustomEvent("cemlab:theme"));
+  });
+  window.addEventListener("afterprint", () => {
+    applyPreferences();
+    document.dispatchEvent(new CustomEvent("cemlab:theme"));
+  });
+}
