@@ -12,15 +12,15 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from imaging.errors import BreastNotFound
 
 Mask = NDArray[np.bool_]
 
-_WORKING_SIDE = 600  # pixels on the shorter side of the working image
+_WORKING_SIDE = 600  # pixels on the shorter side of the whole image at working resolution
 _FRAME = 0.03  # width of the border that shows the background, as a fraction of the side
 _BINS = 256
+_GRID = 16
 
 
 def breast_mask(pixels: NDArray[Any]) -> Mask:
@@ -43,22 +43,34 @@ def breast_mask(pixels: NDArray[Any]) -> Mask:
     ValueError
         If the image is not two-dimensional or empty.
     """
+    small, (top, bottom, left, right) = working_mask(pixels)
+    size = (right - left, bottom - top)
+    enlarged = cv2.resize(small.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_LINEAR)
+    result = np.zeros(pixels.shape, dtype=bool)
+    np.greater_equal(enlarged, 128, out=result[top:bottom, left:right])
+    return result
+
+
+def working_mask(pixels: NDArray[Any]) -> tuple[Mask, tuple[int, int, int, int]]:
+    """The breast mask at working resolution, and the part (row0, row1, column0, column1) of the image it covers.
+
+    Raises
+    ------
+    BreastNotFound, ValueError
+        As `breast_mask`.
+    """
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise ValueError(f"an image of two dimensions is needed, not shape {pixels.shape}")
-    top, bottom, left, right = _without_padding(pixels)
+    part = _without_padding(pixels)
+    top, bottom, left, right = part
     if bottom - top < 8 or right - left < 8:
         raise BreastNotFound("No breast was found: the image is flat or nearly flat. Check that it is a mammogram.")
     inner = pixels[top:bottom, left:right]
-    factor = max(1, round(min(inner.shape) / _WORKING_SIDE))
-    working = _shrink(inner, factor)
+    working = _shrink(inner, max(1, round(min(pixels.shape) / _WORKING_SIDE)))
     small = _largest_part(working > _background_limit(working))
     if small is None:
         raise BreastNotFound("No breast was found: nothing stands out from the background of the image.")
-    rows, columns = inner.shape
-    enlarged = cv2.resize(small.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR) >= 0.5
-    result = np.zeros(pixels.shape, dtype=bool)
-    result[top:bottom, left:right] = enlarged
-    return result
+    return small, part
 
 
 def bounding_box(mask: NDArray[Any]) -> tuple[int, int, int, int]:
@@ -103,24 +115,35 @@ def chest_wall_side(mask: NDArray[Any]) -> Literal["left", "right"]:
 
 def _without_padding(pixels: NDArray[Any]) -> tuple[int, int, int, int]:
     """Peel constant rows and columns off the border (dark or bright padding, frames of one colour)."""
-    row_flat = pixels.min(axis=1) == pixels.max(axis=1)
-    rows = np.flatnonzero(~row_flat)
-    if not rows.size:
-        return 0, 0, 0, 0
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    part = pixels[top:bottom]
-    columns = np.flatnonzero(part.min(axis=0) != part.max(axis=0))
-    if not columns.size:
-        return 0, 0, 0, 0
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    part = part[:, left:right]
-    rows = np.flatnonzero(part.min(axis=1) != part.max(axis=1))
-    if not rows.size:
-        return 0, 0, 0, 0
-    return top + int(rows[0]), top + int(rows[-1]) + 1, left, right
+    top, bottom = _varying(pixels, across=1)
+    left, right = _varying(pixels[top:bottom], across=0)
+    if right > left:
+        inner_top, inner_bottom = _varying(pixels[top:bottom, left:right], across=1)
+        top, bottom = top + inner_top, top + inner_bottom
+    return top, bottom, left, right
 
 
-def _shrink(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
+def _varying(pixels: NDArray[Any], across: int) -> tuple[int, int]:
+    """First and last (half open) row (``across`` 1) or column (0) that is not of one value."""
+    if not pixels.size:
+        return 0, 0
+    # A coarse grid finds most varying lines; only the strips outside them need every pixel.
+    coarse = _not_flat(pixels[::_GRID, ::_GRID], across)
+    first, last = (int(coarse[0]) * _GRID, int(coarse[-1]) * _GRID) if coarse.size else (pixels.shape[1 - across], 0)
+    before = _not_flat(pixels[:first] if across else pixels[:, :first], across)
+    after = _not_flat(pixels[last:] if across else pixels[:, last:], across)
+    if not after.size:
+        return 0, 0
+    return int(before[0]) if before.size else first, last + int(after[-1]) + 1
+
+
+def _not_flat(pixels: NDArray[Any], across: int) -> NDArray[np.intp]:
+    if not pixels.size:
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(pixels.min(axis=across) != pixels.max(axis=across))
+
+
+def _shrink(pixels: NDArray[Any], factor: int) -> NDArray[Any]:
     source = pixels if pixels.dtype in (np.uint8, np.uint16) else pixels.astype(np.float32)
     if factor > 1:
         rows, columns = source.shape
@@ -129,7 +152,7 @@ def _shrink(pixels: NDArray[Any], factor: int) -> NDArray[np.float32]:
     return cv2.GaussianBlur(source.astype(np.float32), (5, 5), 1.0, borderType=cv2.BORDER_REPLICATE)
 
 
-def _background_limit(working: NDArray[np.float32]) -> float:
+def _background_limit(working: NDArray[Any]) -> float:
     """Level above which a pixel is not air: the darkest peak of the border histogram plus its own noise."""
     rows, columns = working.shape
     high, wide = max(1, round(rows * _FRAME)), max(1, round(columns * _FRAME))
@@ -188,5 +211,12 @@ def _fill_from_edges(part: Mask) -> Mask:
         if reached and columns.size:
             walled[edge, columns[0] : columns[-1] + 1] = True
     result = np.zeros_like(part)
-    result[row0:row1, column0:column1] = ndimage.binary_fill_holes(walled)
+    result[row0:row1, column0:column1] = _filled(walled)
     return result
+
+
+def _filled(part: Mask) -> Mask:
+    """Everything that cannot be reached from outside in 4-connected steps."""
+    outside = np.pad(part.view(np.uint8), 1)
+    cv2.floodFill(outside, None, (0, 0), 2, flags=4)
+    return outside[1:-1, 1:-1] != 2
