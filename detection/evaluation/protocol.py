@@ -50,7 +50,7 @@ _CLASS_WORDS = {
 class Protocol:
     """How findings are matched with lesions and how intervals are drawn.
 
-    The defaults are those of S000 section 2.4 (score and intersection over union both higher than 0.1,
+    The defaults are those of S000 section 2.3 (score and intersection over union both higher than 0.1,
     benign or malignant class right), completed by declared choices (see docs/metrics.md).
 
     Attributes

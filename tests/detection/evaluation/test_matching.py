@@ -92,6 +92,14 @@ def test_greedy_loses_a_pair_that_the_assignment_rule_keeps() -> None:
     assert [entry.finding for entry in hungarian.lesions] == [1, 0]
 
 
+def test_the_assignment_rule_prefers_two_poor_pairs_to_one_perfect_pair() -> None:
+    lesions = [lesion((0, 0, 10, 10), lesion_id="a"), lesion((6, 0, 16, 10), lesion_id="b")]
+    findings = [finding((0, 0, 10, 10), 0.9), finding((0, -7, 10, 3), 0.8)]  # IoU 1, .25 and .18 with a alone
+    matched = match(lesions, findings, Protocol(matching="hungarian"))
+    assert [entry.finding for entry in matched.lesions] == [1, 0]
+    assert [entry.finding for entry in match(lesions, findings, Protocol()).lesions] == [0, 0]
+
+
 def test_the_argmax_rule_never_falls_back_to_a_second_lesion() -> None:
     lesions = [lesion((0, 0, 10, 10), lesion_id="a"), lesion((5, 0, 15, 10), lesion_id="b")]
     findings = [finding((0, 0, 10, 10), 0.9), finding((2, 0, 12, 10), 0.8)]

@@ -149,9 +149,7 @@ def test_the_order_of_images_plays_no_part(rule: str) -> None:
 
 def test_arms_on_one_test_set_share_their_resamples() -> None:
     images = [replace(entry, findings=tuple(entry.findings[:4])) for entry in random_images(24, 60)]
-    noisier = [
-        replace(entry, findings=(*entry.findings, finding((200, 200, 210, 210), 0.11))) for entry in images
-    ]
+    noisier = [replace(entry, findings=(*entry.findings, finding((200, 200, 210, 210), 0.11))) for entry in images]
     first, second = evaluate(images, QUICK), evaluate(noisier, QUICK)
     assert first.test_set_digest == second.test_set_digest
     # false findings of lowest score change no hit: with shared resamples the intervals agree to the last digit
