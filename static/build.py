@@ -53,6 +53,9 @@ DECODERS = (
     "codec-openjph/dist/openjphjs.wasm",
 )
 
+NODE_ONLY = ("crypto", "fs", "module", "path", "url", "util", "worker_threads")
+"""Modules of Node that the packages name in branches no browser reaches."""
+
 
 class BuildError(Exception):
     """A step of the build failed; the message says which."""
@@ -105,9 +108,7 @@ def build_viewer(directory: Path) -> None:
         "--legal-comments=linked",
         "--define:global=globalThis",
         '--define:process.env.NODE_ENV="production"',
-        # the decoders' loaders ask for these Node modules in branches that no browser reaches
-        f"--alias:fs={SOURCE / 'stubs' / 'empty.ts'}",
-        f"--alias:path={SOURCE / 'stubs' / 'empty.ts'}",
+        *(f"--alias:{name}={SOURCE / 'stubs' / 'empty.ts'}" for name in NODE_ONLY),
     )
     _bundle(
         *common,
