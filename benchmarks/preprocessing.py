@@ -39,8 +39,7 @@ def test_pair(seed: int = 0) -> CEMPair:
 
     def field(sigma: float) -> NDArray[np.float32]:
         coarse = ndimage.gaussian_filter(rng.standard_normal((ROWS // 8, COLUMNS // 8)), sigma)
-        enlarged = cv2.resize((coarse / coarse.std()).astype(np.float32), (COLUMNS, ROWS))
-        return enlarged
+        return np.asarray(cv2.resize((coarse / coarse.std()).astype(np.float32), (COLUMNS, ROWS)))
 
     low = inside * (1400 + 900 * thickness + 220 * field(12) + 120 * field(3))
     recombined = inside * (1900 + 150 * thickness + 90 * field(20) + 40 * field(2))
