@@ -150,15 +150,15 @@ def draw_calcification(
 def lateral_scale(spacing_mm: float) -> float:
     """Factor that keeps particles at least about two pixels wide on coarse pixels.
 
-    1 up to 0.15 mm; above that particles keep the size in pixels that they have at 0.15 mm.
+    1 up to 0.18 mm; above that particles keep the size in pixels that they have at 0.18 mm.
     """
-    return max(1.0, spacing_mm / 0.15)
+    return max(1.0, spacing_mm / 0.18)
 
 
 def thickness_scale(spacing_mm: float) -> float:
     """Factor on particle thickness for coarse pixels: the 0.4th power of `lateral_scale`.
 
-    A particle keeps its contrast up to 0.15 mm. On coarser pixels the noise falls and anatomy takes over as what
+    A particle keeps its contrast up to 0.18 mm. On coarser pixels the noise falls and anatomy takes over as what
     hides it, so that an image of reduced size needs thicker particles for the same visibility.
     """
     return float(lateral_scale(spacing_mm) ** 0.4)

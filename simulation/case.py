@@ -515,8 +515,8 @@ def _warnings(settings: SimulationSettings, calibration: Calibration, attempt: _
         found.append(
             "blend s000 smooths the recombined image inside the mask: the missing noise marks every synthetic lesion"
         )
-    if calibration.clipped:
-        found.append("noise calibration reached the end of its plausible range; contrast is less certain")
+    if calibration.kind == "anatomy":
+        found.append(f"contrast calibrated on the spread of the anatomy and less certain: {calibration.reason}")
     if settings.site_selection == "best":
         found.append("site selection best: a host always gets its cluster at the same place")
     if attempt.outline.area_mm2 > 1600:

@@ -110,7 +110,7 @@ def _in_pattern(offsets: NDArray[np.float64], pattern: str, axis: float, limit: 
     along = offsets[:, 0] * np.cos(axis) + offsets[:, 1] * np.sin(axis)
     across = -offsets[:, 0] * np.sin(axis) + offsets[:, 1] * np.cos(axis)
     if pattern == "linear":
-        return np.asarray(np.abs(across) <= limit / 10 + 0.5)
+        return np.asarray(np.abs(across) <= limit / 8 + 1)
     if pattern == "segmental":  # a wedge that narrows towards the nipple, tip half a diameter ahead of the start
         width = np.clip(limit / 2 - along, 0, None) * np.tan(np.deg2rad(25))
         return np.asarray(np.abs(across) <= width + 0.5)

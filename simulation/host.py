@@ -122,6 +122,8 @@ def prepare_host(
         blocked |= exclusion
     area = permitted_area(low, breast, pair.view_position, spacing, settings, blocked)
     cells, overlap = _cells(area, spacing, settings)
+    if flipped != (pair.laterality == "R"):
+        assumptions.append("chest wall is not on the usual side for the stated laterality; the picture was followed")
     if area.pectoral == "corner":
         assumptions.append("pectoral muscle: border not found with confidence, a corner was left out")
     key = pair.vendor if settings.vendor_profile == "auto" else settings.vendor_profile

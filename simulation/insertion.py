@@ -20,6 +20,9 @@ from simulation.vendor import VendorProfile
 
 # Plausible widths of a display curve; outside, the noise estimate was misled (compression, resampling).
 WIDTH_RANGE = (0.08, 0.60)
+COARSE_MM = 0.2
+# Half the distance of the 16th and 84th percentile of the processed log image inside the breast (phantom median).
+ANATOMICAL_SPREAD = 0.26
 _TILE = 33
 
 
@@ -29,22 +32,21 @@ class Calibration:
 
     Attributes
     ----------
-    kind : {"lut", "noise"}
+    kind : {"lut", "noise", "anatomy"}
     width : float
         Log units of the processed image for one unit of the logit of the grey value.
-    measured_noise : float or None
-        Local noise of the host in logit units; None for "lut".
-    expected_noise : float or None
-        Quantum noise in log units after the vendor's processing; None for "lut".
-    clipped : bool
-        Whether the estimate was cut to the plausible range.
+    measured, expected : float or None
+        "noise": local noise of the host in logit units, and quantum noise in log units. "anatomy": spread of the
+        breast in logit units, and the spread that breasts have in log units. None for "lut".
+    reason : str
+        Why this kind was taken.
     """
 
-    kind: Literal["lut", "noise"]
+    kind: Literal["lut", "noise", "anatomy"]
     width: float
-    measured_noise: float | None = None
-    expected_noise: float | None = None
-    clipped: bool = False
+    measured: float | None = None
+    expected: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,35 +87,67 @@ def calibrate(
     profile: VendorProfile,
     spacing_mm: float,
     *,
-    kind: Literal["auto", "lut", "noise"],
+    kind: Literal["auto", "lut", "noise", "anatomy"],
 ) -> Calibration:
     """Find the width of the display curve.
 
     "lut" takes it from the profile. "noise" compares the local noise of the host (10th percentile of the standard
     deviation of the high-passed logit image in 33-pixel tiles) with the quantum noise that the system should show.
+    "anatomy" compares the spread of grey values inside the breast with the usual spread of breast anatomy; it is the
+    way for coarse pixels, where noise is lost, and the fallback when the noise was changed by compression. "auto"
+    takes the first of the three that is possible.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+        Low-energy stored values.
+    breast : ndarray of bool, same shape
+    maximum : int
+        Largest stored value.
+    profile : VendorProfile
+    spacing_mm : float
+    kind : {"auto", "lut", "noise", "anatomy"}
 
     Raises
     ------
     ValueError
-        If "lut" is asked for a profile without a display curve, or the breast is too small to measure noise.
+        If "lut" is asked for a profile without a display curve, or the breast is too small to measure.
     """
     if kind == "lut" or (kind == "auto" and profile.display_width is not None):
         if profile.display_width is None:
-            raise ValueError(f"the profile {profile.key} knows no display curve; use calibration auto or noise")
-        return Calibration("lut", profile.display_width)
+            raise ValueError(
+                f"the profile {profile.key} knows no display curve; use calibration auto, noise or anatomy"
+            )
+        return Calibration("lut", profile.display_width, reason="display curve of the vendor profile")
     logit = _logit(image.astype(np.float32), maximum)
+    if kind != "anatomy" and spacing_mm > COARSE_MM:
+        reason = f"pixels above {COARSE_MM} mm hold no measurable quantum noise"
+    elif kind != "anatomy":
+        measured, expected = _measured_noise(logit, breast), expected_noise(profile, spacing_mm)
+        width = expected / max(measured, 1e-6)
+        if WIDTH_RANGE[0] <= width <= WIDTH_RANGE[1]:
+            return Calibration("noise", width, measured, expected, "noise of the host against quantum noise")
+        reason = f"the noise of the host gives an implausible width of {width:.3f}"
+    else:
+        reason = "asked for"
+    inner = ndimage.binary_erosion(breast, iterations=max(1, round(8 / spacing_mm / 4)), structure=np.ones((9, 9)))
+    if not inner.any():
+        raise ValueError("the breast is too small to measure its grey values")
+    low, high = np.percentile(logit[inner], [16, 84])
+    spread = max(float(high - low) / 2, 1e-3)
+    width = float(np.clip(ANATOMICAL_SPREAD / spread, *WIDTH_RANGE))
+    return Calibration("anatomy", width, spread, ANATOMICAL_SPREAD, reason)
+
+
+def _measured_noise(logit: NDArray[np.float32], breast: NDArray[np.bool_]) -> float:
     high_pass = logit - _binomial(logit)
-    tile = min(_TILE, max(9, min(image.shape) // 12))
+    tile = min(_TILE, max(9, min(logit.shape) // 12))
     mean = ndimage.uniform_filter(high_pass, tile)
     square = ndimage.uniform_filter(high_pass * high_pass, tile)
     inside = ndimage.uniform_filter(breast.astype(np.float32), tile) > 0.999
     if not inside.any():
         raise ValueError("the breast is too small to measure its noise")
-    measured = float(np.percentile(np.sqrt(np.clip(square - mean * mean, 0, None))[inside], 10))
-    expected = expected_noise(profile, spacing_mm)
-    width = expected / max(measured, 1e-6)
-    cut = float(np.clip(width, *WIDTH_RANGE))
-    return Calibration("noise", cut, measured, expected, cut != width)
+    return float(np.percentile(np.sqrt(np.clip(square - mean * mean, 0, None))[inside], 10))
 
 
 def relative_noise(profile: VendorProfile, spacing_mm: float) -> float:

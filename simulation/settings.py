@@ -12,12 +12,12 @@ from simulation.vendor import PROFILES
 SCHEMA = "cemlab.simulation-settings/1"
 
 SiteSelection = Literal["sample", "best"]
-Calibration = Literal["auto", "lut", "noise"]
+Calibration = Literal["auto", "lut", "noise", "anatomy"]
 Blend = Literal["gain", "s000"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "site_selection": ("sample", "best"),
-    "calibration": ("auto", "lut", "noise"),
+    "calibration": ("auto", "lut", "noise", "anatomy"),
     "blend": ("gain", "s000"),
     "size_prior": ("s000", "comedo", "equal"),
 }
@@ -68,9 +68,9 @@ class SimulationSettings:
         Whether malignant calcifications are smaller than, larger than or like benign ones.
     packing_low, packing_high : float
         Range of the effective attenuation as a share of solid hydroxyapatite.
-    calibration : {"auto", "lut", "noise"}
-        How log attenuation becomes grey values: by the known display curve, or by the width estimated from the noise.
-        "auto" takes the curve where the vendor profile has one.
+    calibration : {"auto", "lut", "noise", "anatomy"}
+        How log attenuation becomes grey values: by the known display curve, or by a width estimated from the noise, or,
+        on coarse pixels, from the spread of the anatomy. "auto" takes the first that is possible.
     noise_consistency : bool
         Add the quantum noise that the weakened beam would show.
     mask_enlargement, mask_dilation_mm : float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -162,8 +163,8 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
     rng = generator(seed, "tissue", side, view)
     # gland of several frequencies, steered towards the nipple
     step = max(1, int(0.2 / spacing_mm))
-    common = dict(shape=shape, spacing_mm=spacing_mm, step=step)
-    base = power_law_field(rng, exponent=3.3, corner_lp_mm=0.02, **common)  # type: ignore[arg-type]
+    field = functools.partial(power_law_field, rng, shape, spacing_mm, step=step)
+    base = field(exponent=3.3, corner_lp_mm=0.02)
     y = (np.arange(shape[0], dtype=np.float32) + 0.5)[:, None]
     x = (np.arange(shape[1], dtype=np.float32) + 0.5)[None, :]
     towards = np.arctan2(y - form.nipple[1], x - form.nipple[0] * 1.1)
@@ -172,13 +173,7 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
     network = np.zeros(shape, np.float32)
     for index in range(directions):
         angle = index * np.pi / directions
-        part = power_law_field(
-            rng,
-            exponent=3.4,
-            corner_lp_mm=0.035,
-            angle=angle,
-            **common,  # type: ignore[arg-type]
-        )
+        part = field(exponent=3.4, corner_lp_mm=0.035, angle=angle)
         weight = np.cos(towards - angle) ** 2
         steered += weight * part
         # ligaments follow the zero crossings of a field
@@ -204,11 +199,11 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
     gland += 0.22 * skin
     nipple_disc = np.exp(-(((x - form.nipple[0]) ** 2 + (y - form.nipple[1]) ** 2) * (spacing_mm / 4) ** 2))
     gland += 0.5 * nipple_disc * form.mask
-    muscle = power_law_field(rng, exponent=2.6, corner_lp_mm=0.1, angle=1.1, **common)  # type: ignore[arg-type]
+    muscle = field(exponent=2.6, corner_lp_mm=0.1, angle=1.1)
     gland += form.pectoral * thickness * (0.36 + 0.03 * muscle)
     vessels = _vessels(rng, breast, form, shape, spacing_mm) * rim
     gland += 0.14 * vessels
-    patchy = power_law_field(rng, exponent=3.5, corner_lp_mm=0.05, **common)  # type: ignore[arg-type]
+    patchy = field(exponent=3.5, corner_lp_mm=0.05)
     iodine = breast.parenchymal_iodine * fraction * np.clip(1 + 0.5 * patchy, 0.1, None)
     iodine += 0.55 * vessels + 0.06 * skin + 0.04 * form.pectoral
     mask = form.mask.astype(np.float32)
