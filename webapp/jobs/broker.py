@@ -8,16 +8,15 @@ renamed; a message is taken by rename inside the same folder tree, so that exact
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
-from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 from kombu.utils.encoding import bytes_to_str, str_to_bytes
 from kombu.utils.json import dumps, loads
 
@@ -26,8 +25,6 @@ SCHEME = "cemlabfiles"
 
 class Channel(filesystem.Channel):
     """Message and exchange files that are complete whenever they are visible."""
-
-    supports_fanout = False
 
     def _messages(self, queue: str) -> list[Path]:
         suffix = f".{queue}.msg"
@@ -98,7 +95,7 @@ def _write(target: Path, content: Any) -> None:
     draft = target.with_name(f".{uuid.uuid4().hex}")
     try:
         draft.write_bytes(str_to_bytes(dumps(content)))
-        os.replace(draft, target)
+        draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -107,6 +104,13 @@ class Transport(filesystem.Transport):
     """kombu transport of the files above."""
 
     Channel = Channel
+    _states: ClassVar[dict[str, virtual.BrokerState]] = {}
+
+    def __init__(self, client: Any, **options: Any) -> None:
+        """What a process knows of declared queues holds for one folder, not for all."""
+        super().__init__(client, **options)
+        folder = str(client.transport_options["control_folder"])
+        self.state = self._states.setdefault(folder, virtual.BrokerState())
 
 
 TRANSPORT_ALIASES[SCHEME] = f"{__name__}:Transport"

@@ -61,7 +61,7 @@ def _is_outage(error: DatabaseError) -> bool:
 
 
 def _ended_with(context: JobContext, token: str, kind: registry.JobKind, error: Exception) -> Outcome:
-    if isinstance(error, UserError) or isinstance(error, kind.spoken_errors):
+    if isinstance(error, (UserError, *kind.spoken_errors)):
         return _failed(context.job, token, str(error))
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _failed(
