@@ -80,6 +80,9 @@ def _inspect(path: Path, limits: Limits) -> tuple[Verdict, StoredImage | None]:
     kind = classify(header.dataset)
     if kind.refused:
         return Verdict(False, kind.reason, {"kind_rule": kind.rule}), None
+    for keyword, name in (("SOPInstanceUID", "SOP Instance UID"), ("StudyInstanceUID", "Study Instance UID")):
+        if not text(header.dataset, keyword):
+            raise UnreadableFile(f"The file has no {name}, so it cannot be told from others. Export the image again.")
     full = read_with_pixels(path, limits)
     image = stored_image(full, limits)
     facts = _facts(image) | {

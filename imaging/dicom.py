@@ -266,14 +266,14 @@ def _check_shape(array: NDArray[Any], description: PixelDescription) -> NDArray[
 def _to_stored_values(raw: NDArray[Any], description: PixelDescription) -> tuple[NDArray[Any], tuple[str, ...]]:
     dtype = np.uint8 if description.bits_allocated == 8 else np.uint16
     stored = description.bits_stored
-    values = np.ascontiguousarray(raw).astype(dtype, copy=True)
+    values: NDArray[Any] = np.ascontiguousarray(raw).astype(dtype, copy=True)
     unused = description.high_bit - (stored - 1)
     if unused:
-        values >>= unused
-    values &= dtype(2**stored - 1)
+        values = np.right_shift(values, unused)
+    values = np.bitwise_and(values, dtype(2**stored - 1))
     if description.signed:
         # Two's complement of the stored bits: adding half the range puts the lowest value at 0.
-        values ^= dtype(2 ** (stored - 1))
+        values = np.bitwise_xor(values, dtype(2 ** (stored - 1)))
         return values, (f"signed values were shifted up by {2 ** (stored - 1)}",)
     return values, ()
 

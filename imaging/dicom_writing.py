@@ -204,7 +204,7 @@ def image_dataset(
     """The data set of one image of a pair, ready to be saved; see `write_pair`."""
     dataset = FileDataset("", Dataset(), preamble=b"\x00" * 128)
     image_type = image_type or IMAGE_TYPES[role]
-    content = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest() if synthetic else ""
+    content = hashlib.sha256(pixels.tobytes()).hexdigest() if synthetic else ""
     sop_uid = deterministic_uid(
         identity.seed, identity.patient_id, identity.study, role, pair.laterality, pair.view_position, content
     )

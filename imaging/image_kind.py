@@ -120,9 +120,7 @@ def _by_standard(words: list[str]) -> Kind | None:
     if fifth == "LOW_ENERGY":
         return Kind(ImageKind.LOW_ENERGY, "Image Type value 5", "Image Type value 5 is LOW_ENERGY")
     if third in ("PRE_CONTRAST", "POST_CONTRAST") and "LOW_ENERGY" in words[3:]:
-        return Kind(
-            ImageKind.LOW_ENERGY, "Image Type values 3 and later", f"Image Type holds {third} and LOW_ENERGY"
-        )
+        return Kind(ImageKind.LOW_ENERGY, "Image Type values 3 and later", f"Image Type holds {third} and LOW_ENERGY")
     return None
 
 

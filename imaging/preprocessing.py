@@ -145,7 +145,7 @@ def preprocess(pair: CEMPair, preset: str | Preset = "s000-cluster") -> Preproce
         )
         for channel in chosen.channels
     ]
-    return Preprocessed(cv2.merge(channels), crop, source, windows)
+    return Preprocessed(np.dstack(channels), crop, source, windows)
 
 
 def otsu_mask(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -209,7 +209,7 @@ def _levels(part: NDArray[Any], inside: NDArray[np.uint8]) -> tuple[NDArray[np.u
     else:
         table = np.rint((values - low) / extent * (LEVELS - 1))
     mapped = np.take(table.astype(np.uint8), part)
-    return cv2.bitwise_and(mapped, inside), (low, high)
+    return np.where(inside > 0, mapped, np.uint8(0)), (low, high)
 
 
 def _histogram(pixels: NDArray[Any], mask: NDArray[np.uint8] | None) -> NDArray[np.int64]:
