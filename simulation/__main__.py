@@ -82,7 +82,7 @@ def _insert(options: argparse.Namespace) -> int:
 
 def _phantom(options: argparse.Namespace) -> int:
     chosen: tuple[Site, ...] = (options.site,) if options.site else ("A", "B")
-    sites = {site: options.patients for site in chosen}
+    sites = dict.fromkeys(chosen, options.patients)
     manifest = write_phantom_set(options.out, sites=sites, size=options.size, seed=options.seed)
     print(manifest.name)
     return 0

@@ -141,8 +141,8 @@ PROFILES: dict[str, VendorProfile] = {
         _ESSENTIAL,
         _PRISTINA,
         _HOLOGIC,
-        replace(_ESSENTIAL, key="phantom-a", display_width=0.22, assumed=()),
-        replace(_PRISTINA, key="phantom-b", display_width=0.19, enhancement_gain=0.9, assumed=()),
+        replace(_ESSENTIAL, key="phantom-a", display_width=0.24, assumed=()),
+        replace(_PRISTINA, key="phantom-b", display_width=0.21, enhancement_gain=0.9, assumed=()),
         replace(_ESSENTIAL, key="unknown", assumed=("every constant: the system was not recognised",)),
     )
 }

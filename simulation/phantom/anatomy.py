@@ -187,12 +187,13 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
         )
     )
     mean = GLANDULAR_FRACTION[breast.density_class]
-    z = 0.60 * base + 0.32 * steered + 1.6 * (envelope - 0.75) + np.log(mean / (1 - mean))
+    z = 0.52 * base + 0.28 * steered + 1.6 * (envelope - 0.75) + np.log(mean / (1 - mean))
     fraction = 1 / (1 + np.exp(-z))
     rim = np.clip((form.distance_mm - breast.fat_rim) / 6, 0, 1)
     fraction = (fraction * rim * (1 - form.pectoral)).astype(np.float32)
     thickness = form.thickness_cm
-    gland = fraction * thickness
+    # thick breasts hold relatively less gland, so that composition and not thickness sets the contrast
+    gland = fraction * thickness * (52 / breast.thickness) ** 0.6
     gland += 0.06 * network * (0.25 + envelope) * np.minimum(thickness / 3, 1) * rim
     gland += 0.16 * _ducts(rng, form, shape, spacing_mm) * rim
     skin = np.exp(-((form.distance_mm / 1.6) ** 4)) * form.mask
@@ -200,7 +201,7 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
     nipple_disc = np.exp(-(((x - form.nipple[0]) ** 2 + (y - form.nipple[1]) ** 2) * (spacing_mm / 4) ** 2))
     gland += 0.5 * nipple_disc * form.mask
     muscle = field(exponent=2.6, corner_lp_mm=0.1, angle=1.1)
-    gland += form.pectoral * thickness * (0.36 + 0.03 * muscle)
+    gland += form.pectoral * thickness * (0.36 + 0.015 * muscle)
     vessels = _vessels(rng, breast, form, shape, spacing_mm) * rim
     gland += 0.14 * vessels
     patchy = field(exponent=3.5, corner_lp_mm=0.05)
