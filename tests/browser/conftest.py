@@ -1,8 +1,8 @@
 """Fixtures of the browser tests: a real server, a real Chromium, and a page that must stay clean.
 
 `sign_in(user)` gives the page of a signed-in person, `until(expression)` waits, `accessible()` asks axe.
-`clean_console` (on by default) fails the test when a page broke the Content Security Policy, wrote an error to the
-console, raised, or asked for something that was not there; `clean_console.allow(part)` accepts what a test expects.
+`clean_console` (on by default) fails the test when a page broke the Content Security Policy, wrote an error to
+the console, raised, or asked for something not there; `clean_console.allow(part)` accepts what a test expects.
 """
 
 from __future__ import annotations

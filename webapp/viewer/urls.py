@@ -1,4 +1,15 @@
 """Addresses of viewer."""
 
+from django.urls import path
+
+from webapp.viewer import image_views, views
+
 app_name = "viewer"
-urlpatterns = []
+urlpatterns = [
+    path("cases/<int:number>/", views.case, name="case"),
+    path("cases/<int:number>/viewer.json", views.study_json, name="study"),
+    path("cases/<int:number>/layers.json", views.layers_json, name="layers"),
+    path("images/<int:image_id>/metadata", image_views.metadata, name="metadata"),
+    path("images/<int:image_id>/frames/1", image_views.frame, name="frame"),
+    path("images/<int:image_id>/rendered.png", image_views.rendered, name="rendered"),
+]

@@ -1,0 +1,448 @@
+/** The case viewer: panes in a layout, one choice of image kind, linked movement, layers. */
+import type { RenderingEngine } from "@cornerstonejs/core";
+import type { Shared } from "./camera";
+import type { Tools } from "./engine";
+import { LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
+import type { ReaderMark } from "./overlay";
+import { Pane, storedWindow, type VoiRange } from "./pane";
+import { Panel } from "./panel";
+import { PicturePane } from "./picture_pane";
+import {
+  fetchJson,
+  KIND_WORDS,
+  otherKind,
+  type Box,
+  type Finding,
+  type Kind,
+  type Layers,
+  type Place,
+  type Study,
+  type StudyImage,
+  type StudyView,
+  type SyntheticCase,
+} from "./study";
+
+type AnyPane = Pane | PicturePane;
+
+export const WINDOWS: { name: string; range: (image: StudyImage) => VoiRange }[] = [
+  { name: "stored window", range: storedWindow },
+  { name: "narrow window", range: (image) => scaled(image, 0.5) },
+  { name: "wide window", range: (image) => scaled(image, 2) },
+  { name: "full range", range: (image) => ({ lower: 0, upper: 2 ** image.bits_stored - 1 }) },
+];
+
+function scaled(image: StudyImage, factor: number): VoiRange {
+  const middle = (image.window.low + image.window.high) / 2;
+  const half = ((image.window.high - image.window.low) / 2) * factor;
+  return { lower: middle - half, upper: middle + half };
+}
+
+export class Viewer {
+  layout: Layout;
+  kind: Kind;
+  active: string;
+  linked = true;
+  inverted = false;
+  panes: AnyPane[] = [];
+  layers: Layers | null = null;
+  score: number;
+  /** Told after a reader clicked a pixel without dragging. */
+  onPoint: (view: number, kind: Kind, x: number, y: number) => void = () => undefined;
+  readonly panel: Panel;
+  private synthetic: SyntheticCase | null;
+  private host = false;
+  private run: string;
+  private window = 0;
+  private lesion = -1;
+  private marks = new Map<number, ReaderMark[]>();
+
+  constructor(
+    readonly root: HTMLElement,
+    private readonly study: Study,
+    private readonly drawing: { engine: RenderingEngine; tools: Tools } | null,
+  ) {
+    const query = new URLSearchParams(location.search);
+    const layout = query.get("layout") as Layout;
+    this.layout = LAYOUTS.includes(layout) ? layout : usualLayout(study);
+    this.kind = query.get("kind") === "recombined" ? "recombined" : "low_energy";
+    this.run = query.get("run") ?? "";
+    this.score = Math.min(Math.max(Number(query.get("score") ?? root.dataset.score ?? 0.1), 0), 1);
+    this.synthetic = this.syntheticOf(query.get("synthetic") ?? "");
+    this.active = this.firstPlace(query.get("place"));
+    this.panel = new Panel(root, {
+      layersChanged: () => this.showLayers(),
+      scoreChanged: (score, settled) => this.setScore(score, settled),
+      runChanged: (run) => this.setRun(run),
+      syntheticChanged: (key) => this.chooseSynthetic(key),
+      lesionChosen: (index) => this.goToLesion(index),
+      findingChosen: (finding) => this.goTo(finding.view, finding.box),
+    });
+    this.panel.viewName = (view) => this.nameOf(view);
+    this.panel.writeScore(this.score);
+    new ResizeObserver(() => this.resized()).observe(this.grid);
+  }
+
+  async open(): Promise<void> {
+    this.fillSynthetic();
+    await Promise.all([this.build(), this.loadLayers()]);
+    this.root.dataset.ready = "true";
+  }
+
+  // layout and images
+
+  /** Make the panes of the layout and show their images; every pane then fits. */
+  async build(): Promise<void> {
+    for (const pane of this.panes) pane.destroy();
+    this.grid.dataset.layout = this.layout;
+    this.panes = panesOf(this.layout, this.study, this.active).map((spec) => {
+      const views = [spec.place.view, ...this.study.synthetic_cases.map((one) => one.views[spec.place.key])].filter((view) => !!view);
+      if (!this.drawing) return new PicturePane(spec, this.grid);
+      const pane = new Pane(spec, this.grid, this.drawing.engine, this.drawing.tools, views);
+      pane.onMoved = (before, after) => this.follow(pane, before, after);
+      pane.onPoint = (x, y) => pane.shown && this.onPoint(pane.shown.view.id, pane.shown.kind, x, y);
+      return pane;
+    });
+    for (const pane of this.panes) {
+      pane.frame.host.addEventListener("focusin", () => this.activate(pane));
+      pane.frame.host.addEventListener("pointerdown", () => this.activate(pane));
+    }
+    if (this.inverted) this.drawn.forEach((pane) => pane.setInverted(true));
+    this.writeControls();
+    await this.showImages();
+    this.fit();
+  }
+
+  private async showImages(): Promise<void> {
+    await Promise.all(this.panes.map((pane) => pane.show(this.viewFor(pane.frame.spec.place), this.kindOf(pane))));
+    this.drawLayers();
+  }
+
+  private kindOf(pane: AnyPane): Kind {
+    return pane.frame.spec.swapped ? otherKind(this.kind) : this.kind;
+  }
+
+  /** The acquired view, or the synthetic one chosen for its place. */
+  private viewFor(place: Place): StudyView | null {
+    return (this.host ? null : this.synthetic?.views[place.key]) ?? place.view;
+  }
+
+  setKind(kind: Kind): void {
+    this.kind = kind;
+    this.writeControls();
+    void this.showImages();
+    this.say(KIND_WORDS[kind]);
+  }
+
+  setLayout(layout: Layout): void {
+    this.layout = layout;
+    void this.build();
+    this.say(`layout ${layout}`);
+  }
+
+  setPlace(key: string): void {
+    this.active = key;
+    if (this.layout === "four") this.panes.find((pane) => pane.frame.spec.place.key === key)?.frame.host.focus();
+    else void this.build();
+  }
+
+  /** The same direction of the other breast. */
+  otherBreast(): void {
+    const [laterality, position] = this.active.split("-");
+    this.setPlace(`${laterality === "R" ? "L" : "R"}-${position}`);
+  }
+
+  private activate(pane: AnyPane): void {
+    this.active = pane.frame.spec.place.key;
+    for (const one of this.panes) one.frame.activate(one === pane);
+  }
+
+  // moving
+
+  /** The drawn panes, without the pictures of a browser that cannot draw. */
+  get drawn(): Pane[] {
+    return this.panes.filter((pane) => pane instanceof Pane);
+  }
+
+  get activePane(): Pane | null {
+    const drawn = this.drawn;
+    return drawn.find((pane) => pane.frame.host.classList.contains("active")) ?? drawn.find((pane) => pane.shown) ?? null;
+  }
+
+  /** Equal physical scale where every image has spacing; each on its own otherwise. */
+  fit(): void {
+    const shown = this.drawn.filter((pane) => pane.fittingScale !== null);
+    const scales = shown.map((pane) => pane.fittingScale ?? 1);
+    const common = shown.every((pane) => pane.hasSpacing) || shown.every((pane) => !pane.hasSpacing) ? Math.min(...scales) : null;
+    for (const pane of shown) pane.fit(common);
+  }
+
+  private follow(source: Pane, before: Shared, after: Shared): void {
+    if (!this.linked) return;
+    for (const pane of this.drawn) {
+      if (pane === source || !pane.shared || pane.hasSpacing !== source.hasSpacing) continue;
+      pane.place({
+        u: pane.shared.u + after.u - before.u,
+        v: pane.shared.v + after.v - before.v,
+        scale: pane.shared.scale * (after.scale / before.scale),
+      });
+    }
+  }
+
+  private resized(): void {
+    this.drawing?.engine.resize(true, true);
+    for (const pane of this.panes) pane.resized();
+  }
+
+  // display
+
+  setInverted(on: boolean): void {
+    this.inverted = on;
+    for (const pane of this.drawn) pane.setInverted(on);
+    this.writeControls();
+  }
+
+  nextWindow(): void {
+    this.window = (this.window + 1) % WINDOWS.length;
+    const preset = WINDOWS[this.window];
+    for (const pane of this.drawn) if (pane.shown && preset) pane.setWindow(preset.range(pane.shown.image));
+    this.say(preset?.name ?? "");
+  }
+
+  setRuler(on: boolean): void {
+    this.drawing?.tools.setRuler(on);
+    this.writeControls();
+    this.say(on ? "ruler: drag to measure" : "ruler off");
+  }
+
+  get ruler(): boolean {
+    return this.drawing?.tools.ruler ?? false;
+  }
+
+  setLinked(on: boolean): void {
+    this.linked = on;
+    this.writeControls();
+    this.say(on ? "panes move together" : "panes move alone");
+  }
+
+  // layers
+
+  async loadLayers(): Promise<void> {
+    const url = new URL(this.root.dataset.layers ?? this.study.layers, location.href);
+    if (this.run) url.searchParams.set("run", this.run);
+    try {
+      this.layers = await fetchJson<Layers>(url.href);
+      this.drawLayers();
+    } catch (error) {
+      this.warn(`The layers could not be loaded. ${(error as Error).message}`);
+    }
+  }
+
+  private drawLayers(): void {
+    for (const pane of this.panes) {
+      const view = pane.shown?.view ?? this.viewFor(pane.frame.spec.place);
+      pane.frame.overlay.draw(view ? this.layers?.views[String(view.id)] : undefined, this.score);
+      pane.frame.overlay.drawMarks((view && this.marks.get(view.id)) ?? []);
+    }
+    if (this.layers) this.panel.fill(this.layers, this.score, this.host ? "host shown" : (this.synthetic?.label ?? ""));
+    this.showLayers();
+    this.panel.choose(this.layers?.lesions[this.lesion]?.id ?? null);
+  }
+
+  private showLayers(): void {
+    for (const pane of this.panes) {
+      for (const name of ["annotation", "synthetic", "prediction", "reader"] as const) {
+        pane.frame.overlay.show(name, this.panel.layers[name].visible, this.panel.layers[name].opacity);
+      }
+    }
+  }
+
+  /** Marks of a reader on a view, for pages that collect them. */
+  setMarks(view: number, marks: ReaderMark[]): void {
+    this.marks.set(view, marks);
+    this.drawLayers();
+  }
+
+  private setScore(score: number, settled: boolean): void {
+    this.score = score;
+    this.drawLayers();
+    if (settled) this.writeAddress();
+  }
+
+  private setRun(run: string): void {
+    this.run = run;
+    this.writeAddress();
+    void this.loadLayers();
+  }
+
+  // synthetic cases
+
+  get hasSynthetic(): boolean {
+    return this.synthetic !== null;
+  }
+
+  setHost(on: boolean): void {
+    this.host = on;
+    this.root.querySelector("[data-host]")?.setAttribute("aria-pressed", String(on));
+    void this.showImages();
+  }
+
+  chooseSynthetic(key: string): void {
+    this.synthetic = this.syntheticOf(key);
+    this.host = false;
+    const shown = Object.keys(this.synthetic?.views ?? {});
+    this.writeControls();
+    this.writeAddress();
+    if (this.layout !== "four" && shown.length && !shown.includes(this.active)) this.setPlace(shown[0] ?? this.active);
+    else void this.showImages();
+  }
+
+  /** By its key, or by the number of one of its views. */
+  private syntheticOf(key: string): SyntheticCase | null {
+    return (
+      this.study.synthetic_cases.find((one) => one.key === key || Object.values(one.views).some((view) => String(view.id) === key)) ?? null
+    );
+  }
+
+  private fillSynthetic(): void {
+    const select = this.panel.syntheticSelect;
+    if (!select) return;
+    for (const one of this.study.synthetic_cases) select.add(new Option(`${one.label}, ${one.quality.toLowerCase()}`, one.key));
+    select.value = this.synthetic?.key ?? "";
+  }
+
+  // lesions
+
+  get lesionsAhead(): boolean {
+    return this.layers !== null && this.lesion + 1 < this.layers.lesions.length;
+  }
+
+  nextLesion(): void {
+    this.goToLesion(this.lesion + 1);
+  }
+
+  goToLesion(index: number): void {
+    const lesion = this.layers?.lesions[index];
+    const first = lesion?.views[0];
+    if (!lesion || !first) return;
+    this.lesion = index;
+    this.panel.choose(lesion.id);
+    void this.showView(first.view).then(() => {
+      for (const place of lesion.views) {
+        for (const pane of this.drawn) if (pane.shown?.view.id === place.view) pane.focusOn(place.box);
+      }
+      for (const pane of this.panes) pane.frame.overlay.highlight(lesion.id);
+    });
+    this.say(`${lesion.mark}: ${lesion.title}, ${lesion.views.map((view) => view.label).join(" and ")}`);
+  }
+
+  private goTo(view: number, box: Box): void {
+    void this.showView(view).then(() => {
+      for (const pane of this.drawn) if (pane.shown?.view.id === view) pane.focusOn(box);
+    });
+  }
+
+  /** Bring a view on screen: its synthetic case, its place. */
+  private async showView(view: number): Promise<void> {
+    const synthetic = this.study.synthetic_cases.find((one) => Object.values(one.views).some((other) => other.id === view)) ?? null;
+    const places = synthetic
+      ? Object.entries(synthetic.views).find(([, other]) => other.id === view)
+      : [this.study.places.find((place) => place.view?.id === view)?.key];
+    if (synthetic !== this.synthetic) {
+      this.synthetic = synthetic;
+      this.writeControls();
+      this.writeAddress();
+    }
+    this.host = false;
+    const key = String(places?.[0] ?? this.active);
+    if (this.layout !== "four" && key !== this.active) {
+      this.active = key;
+      await this.build();
+    } else {
+      await this.showImages();
+    }
+  }
+
+  private nameOf(view: number): string {
+    const acquired = this.study.places.find((place) => place.view?.id === view);
+    if (acquired) return acquired.label;
+    for (const one of this.study.synthetic_cases) {
+      const found = Object.entries(one.views).find(([, other]) => other.id === view);
+      if (found) return `${found[0].replace("-", " ")}, synthetic`;
+    }
+    return "";
+  }
+
+  // page
+
+  get grid(): HTMLElement {
+    return this.root.querySelector<HTMLElement>("[data-grid]")!;
+  }
+
+  /** Parameters that show the same picture to whoever opens the address. */
+  displayQuery(): Record<string, string> {
+    return {
+      ...(this.layout !== usualLayout(this.study) ? { layout: this.layout } : {}),
+      ...(this.kind !== "low_energy" ? { kind: this.kind } : {}),
+      ...(this.layout !== "four" ? { place: this.active } : {}),
+      ...(this.run ? { run: this.run } : {}),
+      ...(this.run ? { score: String(this.score) } : {}),
+      ...(this.synthetic ? { synthetic: this.synthetic.key } : {}),
+    };
+  }
+
+  private writeAddress(): void {
+    const url = new URL(location.href);
+    for (const name of ["layout", "kind", "place", "run", "score", "synthetic"]) url.searchParams.delete(name);
+    for (const [name, value] of Object.entries(this.displayQuery())) url.searchParams.set(name, value);
+    history.replaceState(history.state, "", url);
+  }
+
+  /** To another case; what is asked of the display goes along. */
+  leave(url: string): void {
+    if (!url) return;
+    const target = new URL(url, location.href);
+    for (const [name, value] of Object.entries(this.displayQuery())) {
+      if (!["run", "synthetic", "place"].includes(name)) target.searchParams.set(name, value);
+    }
+    location.assign(target);
+  }
+
+  private writeControls(): void {
+    const press = (selector: string, on: (element: HTMLElement) => boolean): void => {
+      for (const element of this.root.querySelectorAll<HTMLElement>(selector)) element.setAttribute("aria-pressed", String(on(element)));
+    };
+    press("[data-kind-choice]", (element) => element.dataset.kindChoice === this.kind);
+    press("[data-layout-choice]", (element) => element.dataset.layoutChoice === this.layout);
+    press("[data-place-choice]", (element) => element.dataset.placeChoice === this.active);
+    press("[data-action=invert]", () => this.inverted);
+    press("[data-action=ruler]", () => this.ruler);
+    press("[data-action=link]", () => this.linked);
+    for (const element of this.root.querySelectorAll<HTMLElement>("[data-place-choices]")) element.hidden = this.layout === "four";
+    for (const element of this.root.querySelectorAll<HTMLElement>("[data-synthetic-tools]")) element.hidden = this.synthetic === null;
+    const select = this.panel.syntheticSelect;
+    if (select && select.options.length > 1) select.value = this.synthetic?.key ?? "";
+    this.writeAddress();
+  }
+
+  private firstPlace(wanted: string | null): string {
+    const shown = Object.keys(this.synthetic?.views ?? {});
+    const present = this.study.places.filter((place) => place.view).map((place) => place.key);
+    if (wanted && this.study.places.some((place) => place.key === wanted)) return wanted;
+    return shown[0] ?? present[0] ?? "R-CC";
+  }
+
+  private say(words: string): void {
+    const place = this.root.querySelector("[data-viewer-status]");
+    if (place) place.textContent = words;
+  }
+
+  warn(words: string): void {
+    const place = this.root.querySelector<HTMLElement>("[data-viewer-warning]");
+    if (!place) return;
+    place.hidden = false;
+    const text = place.querySelector("span");
+    if (text) text.textContent = words;
+  }
+}
+
+export type { Finding };

@@ -1,0 +1,99 @@
+"""Frames, pictures and hanging of stored images, made once and kept under the data folder.
+
+Everything here is derived from the stored file and named by its hash: the folders may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging import htj2k
+from imaging.breast import breast_mask, chest_wall_side
+from imaging.errors import BreastNotFound
+from imaging.reading import read_pixels
+from imaging.rendering import to_uint8
+from webapp.cases.models import Image
+from webapp.core import files
+
+Side = Literal["left", "right"]
+
+PICTURE_SIDE = 2048
+"""Longest side of a rendered picture, in pixels."""
+
+
+def pixels(image: Image) -> NDArray[Any]:
+    """Stored values of an image, brighter = denser.
+
+    Returns
+    -------
+    ndarray of uint8 (up to 8 bits stored) or uint16, shape (rows, columns)
+
+    Raises
+    ------
+    ImagingError
+        If the file cannot be read; the message says why.
+    """
+    stored = read_pixels(files.absolute(image.file)).pixels
+    return np.ascontiguousarray(stored, dtype=np.uint8 if image.bits_stored <= 8 else np.uint16)
+
+
+def encoded(image: Image) -> Path:
+    """File with the image as one lossless HTJ2K codestream, made on first use."""
+    relative = f"frames/{image.sha256}.jph"
+    path = files.absolute(relative)
+    if path.is_file():
+        return path
+    return files.write(relative, htj2k.encode(pixels(image)))
+
+
+def rendered(image: Image) -> Path:
+    """File with the image as an 8-bit PNG in its display window, made on first use.
+
+    At most `PICTURE_SIDE` pixels on the longer side: for screens that cannot draw the frame.
+    """
+    relative = f"rendered/{image.sha256}-{image.window_low:g}-{image.window_high:g}.png"
+    path = files.absolute(relative)
+    if path.is_file():
+        return path
+    picture: NDArray[Any] = to_uint8(pixels(image), (image.window_low, image.window_high))
+    rows, columns = picture.shape
+    factor = PICTURE_SIDE / max(rows, columns)
+    if factor < 1:
+        size = (max(1, round(columns * factor)), max(1, round(rows * factor)))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return files.write(relative, cv2.imencode(".png", picture)[1].tobytes())
+
+
+def chest_wall(image: Image) -> Side:
+    """Side of the stored image on which the chest wall lies.
+
+    Told by Patient Orientation (0020,0020) where the import kept it: its first value is the direction of the rows,
+    so that "P" (posterior) means right. Pictures without it are told from the pixels, once.
+    """
+    orientation = image.attributes.get("patient_orientation") or []
+    if isinstance(orientation, str):
+        orientation = orientation.split("\\")
+    row_direction = str(orientation[0]).upper() if orientation else ""
+    if "P" in row_direction or "A" in row_direction:
+        return "right" if "P" in row_direction else "left"
+    relative = f"frames/{image.sha256}.hanging.json"
+    path = files.absolute(relative)
+    if path.is_file():
+        side: Side = json.loads(path.read_text())["chest_wall"]
+        return side
+    side = _chest_wall_in_pixels(image)
+    files.write(relative, json.dumps({"chest_wall": side}).encode())
+    return side
+
+
+def _chest_wall_in_pixels(image: Image) -> Side:
+    try:
+        return chest_wall_side(breast_mask(pixels(image)))
+    except BreastNotFound:
+        return "right" if image.view.laterality == "R" else "left"

@@ -1,0 +1,147 @@
+"""The three read-only layers over the images, composed from annotations, simulations and predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.annotations.models import Annotation
+from webapp.cases.models import Exam, Origin, View
+from webapp.datasets.models import Split
+from webapp.experiments.models import Prediction, Run
+from webapp.viewer import selectors
+
+SCHEMA = "cemlab.viewer-layers/1"
+NO_EVIDENCE = {
+    Split.TRAIN: "Training case: predictions here are no evidence.",
+    Split.VALIDATION: "Validation case: the operating point was chosen on it, so predictions here are no evidence.",
+}
+
+
+def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[str, Any]:
+    """Outlines, boxes and the list beside the images.
+
+    Parameters
+    ----------
+    exam : Exam
+        Prefetched by `selectors.exam_or_404`.
+    run : Run, optional
+        Whose predictions to show.
+    score : float
+        Findings at or below it are left out.
+
+    Returns
+    -------
+    dict
+        JSON-ready; coordinates are continuous image pixels (x = column, y = row).
+    """
+    views = {view.pk: view for view in exam.views.all()}
+    of_view: dict[int, dict[str, list[dict[str, Any]]]] = {
+        pk: {"annotation": [], "synthetic": [], "prediction": []} for pk in views
+    }
+    lesions: dict[int, dict[str, Any]] = {}
+    for annotation in selectors.annotations_of(exam):
+        layer = "synthetic" if views[annotation.view_id].origin == Origin.SYNTHETIC else "annotation"
+        shape = _outline(annotation, layer)
+        of_view[annotation.view_id][layer].append(shape)
+        _add_to_list(lesions, annotation, shape, views[annotation.view_id])
+    findings = []
+    if run is not None:
+        for prediction in selectors.predictions_of(exam, run, score):
+            shape = _finding(prediction)
+            of_view[prediction.view_id]["prediction"].append(shape)
+            findings.append({**shape, "view": prediction.view_id})
+    return {
+        "schema": SCHEMA,
+        "views": {str(pk): shapes for pk, shapes in of_view.items()},
+        "lesions": sorted(lesions.values(), key=lambda lesion: (lesion["layer"] != "annotation", lesion["number"])),
+        "findings": sorted(findings, key=lambda finding: -finding["score"]),
+        "run": _run(exam, run) if run is not None else None,
+    }
+
+
+def _outline(annotation: Annotation, layer: str) -> dict[str, Any]:
+    lesion = annotation.lesion
+    mark = f"S{lesion.number}" if layer == "synthetic" else str(lesion.number)
+    box = [annotation.x1, annotation.y1, annotation.x2, annotation.y2]
+    polygons = annotation.polygons or [_corners(box)]
+    return {
+        "id": annotation.pk,
+        "lesion": lesion.pk,
+        "mark": mark,
+        "label": f"{mark} {_type(lesion.lesion_type)}, {_malignancy(lesion.malignancy)}",
+        "polygons": polygons,
+        "points": annotation.points,
+        "box": box,
+        "revision": annotation.revision,
+        "author": annotation.author.get_username() if annotation.author else annotation.source,
+    }
+
+
+def _add_to_list(lesions: dict[int, dict[str, Any]], annotation: Annotation, shape: dict[str, Any], view: View) -> None:
+    lesion = annotation.lesion
+    synthetic = view.origin == Origin.SYNTHETIC
+    row = lesions.setdefault(
+        lesion.pk,
+        {
+            "id": lesion.pk,
+            "number": lesion.number,
+            "mark": shape["mark"],
+            "layer": "synthetic" if synthetic else "annotation",
+            "title": f"{_type(lesion.lesion_type)}, {_malignancy(lesion.malignancy)}"
+            + (", synthetic" if synthetic else ""),
+            "evidence": lesion.evidence,
+            "views": [],
+        },
+    )
+    row["views"].append(
+        {
+            "view": view.pk,
+            "label": f"{view.laterality} {view.position}",
+            "box": shape["box"],
+            "extent_mm": _extent(view, shape["box"]),
+            "calcifications": len(shape["points"]),
+        }
+    )
+
+
+def _extent(view: View, box: list[float]) -> float | None:
+    """Longer side of the box in mm of the detector plane; None without spacing."""
+    image = next(iter(view.images.all()), None)
+    if image is None or image.spacing_row is None or image.spacing_column is None:
+        return None
+    return float(max((box[2] - box[0]) * image.spacing_column, (box[3] - box[1]) * image.spacing_row))
+
+
+def _finding(prediction: Prediction) -> dict[str, Any]:
+    return {
+        "id": prediction.pk,
+        "label": f"{prediction.score:.2f}",
+        "title": f"{_type(prediction.lesion_type)}, {prediction.malignancy:.2f} malignant",
+        "score": prediction.score,
+        "box": [prediction.x1, prediction.y1, prediction.x2, prediction.y2],
+        "contour": prediction.contour,
+    }
+
+
+def _run(exam: Exam, run: Run) -> dict[str, Any]:
+    split = selectors.split_in(run, exam)
+    return {
+        "id": run.pk,
+        "label": str(run),
+        "experiment": str(run.arm.experiment),
+        "split": Split(split).label if split else None,
+        "no_evidence": NO_EVIDENCE.get(Split(split)) if split else None,
+    }
+
+
+def _corners(box: list[float]) -> list[list[float]]:
+    x1, y1, x2, y2 = box
+    return [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
+
+
+def _type(lesion_type: str) -> str:
+    return {"both": "mass with cluster", "other": "other lesion"}.get(lesion_type, lesion_type)
+
+
+def _malignancy(malignancy: str) -> str:
+    return "malignancy unknown" if malignancy == "unknown" else malignancy

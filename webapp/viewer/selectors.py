@@ -1,0 +1,124 @@
+"""What the viewer reads; every query starts from the project the person was let into."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.http import Http404
+
+from webapp.accounts.models import Project
+from webapp.annotations.models import Annotation
+from webapp.cases.models import Exam, Image, Origin, View
+from webapp.datasets.models import SplitAssignment
+from webapp.experiments.models import Prediction, Run, RunState
+
+
+def exam_or_404(project: Project, number: int) -> Exam:
+    """The exam with its views and images.
+
+    Raises
+    ------
+    Http404
+        If the project has no exam of this number.
+    """
+    views = View.objects.select_related("synthesis__batch").prefetch_related("images")
+    exam = (
+        Exam.objects.filter(project=project, number=number)
+        .select_related("patient__site", "project")
+        .prefetch_related(Prefetch("views", views))
+        .first()
+    )
+    if exam is None:
+        raise Http404("No such case.")
+    return exam
+
+
+def image_or_404(project: Project, image_id: int) -> Image:
+    """An image of the project, with its view and exam.
+
+    Raises
+    ------
+    Http404
+        If the project has no such image.
+    """
+    image = (
+        Image.objects.filter(view__exam__project=project, pk=image_id)
+        .select_related("view__exam__project", "view__exam__patient")
+        .first()
+    )
+    if image is None:
+        raise Http404("No such image.")
+    return image
+
+
+def annotations_of(exam: Exam) -> QuerySet[Annotation]:
+    """Current outlines on the exam's views; withdrawn ones are left out."""
+    return (
+        Annotation.objects.filter(view__exam=exam, current=True, withdrawn=False)
+        .select_related("lesion", "view", "author")
+        .order_by("lesion__number", "view_id")
+    )
+
+
+def runs_for(exam: Exam) -> QuerySet[Run]:
+    """Finished runs of the project that predicted views of this exam, the newest experiment first.
+
+    A run that looked and found nothing counts too: its test views are those of its dataset version.
+    """
+    tested = Q(
+        arm__experiment__version__version_views__view__exam=exam,
+        arm__experiment__version__version_views__split__in=["internal_test", "external_test"],
+    )
+    return (
+        Run.objects.filter(arm__experiment__project=exam.project_id, state=RunState.DONE)
+        .filter(tested | Q(predictions__view__exam=exam))
+        .select_related("arm__experiment__version__dataset")
+        .annotate(findings=Count("predictions", filter=Q(predictions__view__exam=exam), distinct=True))
+        .order_by("-arm__experiment__number", "arm__position", "seed")
+        .distinct()
+    )
+
+
+def predictions_of(exam: Exam, run: Run, score: float = 0.0) -> QuerySet[Prediction]:
+    """Findings of a run on the exam's views with a score above `score` (strictly, as in the protocol)."""
+    return (
+        Prediction.objects.filter(run=run, view__exam=exam, score__gt=score)
+        .select_related("view")
+        .order_by("view_id", "rank")
+    )
+
+
+def split_in(run: Run, exam: Exam) -> str | None:
+    """Split of the exam's patient in the dataset version the run was trained on; None when not part of it."""
+    return (
+        SplitAssignment.objects.filter(version=run.arm.experiment.version_id, patient=exam.patient_id)
+        .values_list("split", flat=True)
+        .first()
+    )
+
+
+def newest_splits(exam: Exam) -> list[SplitAssignment]:
+    """Split of the exam's patient in the newest frozen version of each dataset that holds the exam."""
+    assignments = (
+        SplitAssignment.objects.filter(
+            patient=exam.patient_id,
+            version__exams=exam,
+            version__state="frozen",
+            version__dataset__project=exam.project_id,
+        )
+        .select_related("version__dataset")
+        .order_by("version__dataset__name", "-version__number")
+    )
+    newest: dict[int, SplitAssignment] = {}
+    for assignment in assignments:
+        newest.setdefault(assignment.version.dataset_id, assignment)
+    return list(newest.values())
+
+
+def acquired(exam: Exam) -> list[View]:
+    """Views that were not simulated, of a prefetched exam."""
+    return [view for view in exam.views.all() if view.origin != Origin.SYNTHETIC]
+
+
+def synthetic(exam: Exam) -> list[View]:
+    """Simulated views of a prefetched exam."""
+    return [view for view in exam.views.all() if view.origin == Origin.SYNTHETIC]
