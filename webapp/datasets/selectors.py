@@ -74,6 +74,7 @@ class BalanceCell:
 
     patients: int
     lesion_views: int
+    drawn: bool
 
     @property
     def underpowered(self) -> bool:
@@ -123,7 +124,8 @@ def balance(version: DatasetVersion) -> list[BalanceRow]:
         key = (lesion_type, malignancy, site)
         label = "No lesion" if lesion_type == "none" else f"{malignancy} {labels[lesion_type]}".capitalize()
         cells = {
-            split: BalanceCell(len(patients[key][split]), lesion_views[key][split]) for split in [*Split.values, ""]
+            split: BalanceCell(len(patients[key][split]), lesion_views[key][split], bool(split))
+            for split in [*Split.values, ""]
         }
         rows.append(BalanceRow(label, lesion_type, malignancy, site, cells))
     return rows
@@ -175,6 +177,42 @@ def _images_in_several_splits(version: DatasetVersion) -> int:
         if patient in split_of:
             splits[digest].add(split_of[patient])
     return sum(len(found) > 1 for found in splits.values())
+
+
+def split_counts(version: DatasetVersion) -> dict[str, int]:
+    """Patients per split; the empty key counts those without one."""
+    counts = {split: 0 for split in [*Split.values, ""]}
+    counts |= dict(version.assignments.values_list("split").annotate(patients=Count("patient")))
+    patients = version.exams.values("patient").distinct().count()
+    counts[""] = patients - sum(counts.values())
+    return counts
+
+
+def incomplete_view_count(version: DatasetVersion) -> int:
+    """Acquired views that lack an image or whose two images differ in size: left out when the version is frozen."""
+    acquired = View.objects.filter(exam__dataset_versions=version).exclude(origin="synthetic").count()
+    return acquired - complete_views(version).count()
+
+
+@dataclass(frozen=True)
+class VersionDifference:
+    """What changed since the version before."""
+
+    previous: int
+    cases_added: int
+    cases_removed: int
+    patients_moved: int
+
+
+def difference_to_previous(version: DatasetVersion) -> VersionDifference | None:
+    """Cases added and removed and patients whose split changed; None for the first version."""
+    before = version.dataset.versions.filter(number__lt=version.number).order_by("-number").first()
+    if before is None:
+        return None
+    now, then = (set(each.version_exams.values_list("exam_id", flat=True)) for each in (version, before))
+    split_now, split_then = (dict(each.assignments.values_list("patient_id", "split")) for each in (version, before))
+    moved = sum(split_then[patient] != split for patient, split in split_now.items() if patient in split_then)
+    return VersionDifference(before.number, len(now - then), len(then - now), moved)
 
 
 def content_hash(version: DatasetVersion) -> str:

@@ -6,8 +6,8 @@ class SimulationsConfig(AppConfig):
     label = "simulations"
 
     def ready(self) -> None:
-        """Guard: a synthetic view's host patient trains in the version the batch was made for."""
-        from webapp.core import guards
+        """Guard: a synthetic view's host patient trains in the version the batch was made for. Rail entry."""
+        from webapp.core import guards, registry
         from webapp.core.guards import Guard
 
         guards.register(
@@ -30,4 +30,8 @@ class SimulationsConfig(AppConfig):
                 )
                 for event in ("INSERT", "UPDATE")
             )
+        )
+        registry.navigation.register(
+            "simulations",
+            registry.NavigationEntry("Data", "Simulation", "simulation", "simulations:list", "s", 40),
         )
