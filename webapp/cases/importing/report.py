@@ -49,6 +49,21 @@ class Report:
             verdict = Verdict.IMPORTED if kind in result.imported else Verdict.UNCHANGED
             self._add(name, verdict, exam=result.exam)
 
+    def known(self, name: str, exam: Exam) -> None:
+        """A file whose image is stored already."""
+        self.counts["unchanged"] += 1
+        self.exams.add(exam.pk)
+        self._add(name, Verdict.UNCHANGED, exam=exam)
+
+    def count_deidentification(self, record: dict[str, Any]) -> None:
+        """Add one record to the summary: how many files, and how often each action was taken."""
+        self.deidentification["files"] += 1
+        self.deidentification["private attributes removed"] += record["private_removed"]
+        self.deidentification["overlays removed"] += record["overlays_removed"]
+        self.deidentification["ages capped"] += record["age_capped"]
+        for change in record["changes"]:
+            self.deidentification[change["action"]] += change["count"]
+
     def refused(self, name: str, reason: Refused, *, exam: Exam | None = None) -> None:
         """A file was not taken."""
         self.counts["refused"] += 1

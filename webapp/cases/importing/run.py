@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from webapp.cases.importing import manifest, pairs
+from webapp.cases.importing import manifest, pairs, sources
+from webapp.cases.importing.dicom import DicomImport
 from webapp.cases.importing.errors import ImportStopped
 from webapp.cases.importing.report import Report
 from webapp.cases.importing.targets import project_for, site_for, start_batch
@@ -61,6 +62,25 @@ def run_pairs(
             progress=progress,
             should_stop=should_stop,
         )
+    return report
+
+
+def import_dicom(*, path: Path, project: str, site: str) -> Report:
+    """Import DICOM files from the command line: a folder, a zip archive or a single file.
+
+    Raises
+    ------
+    UserError
+        If the path, an archive, the project or the site as a whole is wrong; nothing is stored then.
+    ImportStopped
+        If the disk is full.
+    """
+    with sources.workspace() as folder:
+        files = sources.collect(path, folder)
+        found = project_for(project)
+        batch = start_batch(project=found, site=site_for(found, site), source="dicom", actor=None)
+        with reporting(batch) as report:
+            DicomImport(batch, report, no_progress, never).run(files)
     return report
 
 
