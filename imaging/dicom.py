@@ -199,7 +199,7 @@ def _decode_frame(
     frame = _encapsulated_frame(dataset, description)
     _check_codestream(frame, syntax, description)
     try:
-        array, _ = decoder.as_array(dataset, index=0, raw=True)
+        array, _ = decoder.as_array(dataset, index=0, raw=True, correct_unused_bits=False)
     except _DECODE_ERRORS as first:
         second = _SECOND_DECODER.get(str(syntax))
         if second is None:
@@ -226,7 +226,7 @@ def _decode_native(
         notes = (f"{available - description.bytes:,} bytes after the pixels were ignored",)
         dataset.PixelData = bytes(data[: description.bytes + description.bytes % 2])
     try:
-        array, _ = decoder.as_array(dataset, index=0, raw=True)
+        array, _ = decoder.as_array(dataset, index=0, raw=True, correct_unused_bits=False)
     except _DECODE_ERRORS as error:
         raise UnreadableFile("The pixels could not be read as described. Export the image again.") from error
     return _check_shape(np.asarray(array), description), notes
@@ -253,6 +253,9 @@ def _check_codestream(frame: bytes, syntax: UID, description: PixelDescription) 
             f"The compressed image has {size.rows} × {size.columns} pixels and {size.components} channel(s), the "
             f"header says {description.rows} × {description.columns} and 1. Export the image again."
         )
+    # Some decoders fill what is missing with grey and say nothing: the end marker tells whether all is there.
+    if frame.rstrip(b"\x00")[-2:] != b"\xff\xd9":
+        raise UnreadableFile("The compressed image is cut off: its end is missing. Export the image again.")
     if size.tiles > _MOST_TILES:
         raise TooLarge(f"The compressed image is cut into {size.tiles:,} tiles. Export it again.")
 
