@@ -68,10 +68,11 @@ def _train(chosen: argparse.Namespace) -> int:
         configuration = MaskRCNNConfiguration.from_json(chosen.configuration.read_text())
     given = {name: getattr(chosen, name) for name in ("epochs", "seed", "initial_weights")}
     configuration = replace(configuration, **{name: value for name, value in given.items() if value is not None})
+    training, validation = SampleSet.read(chosen.training), SampleSet.read(chosen.validation)
     stop = _StopOnSignal()
     outcome = family(chosen.family)().fit(
-        SampleSet.read(chosen.training),
-        SampleSet.read(chosen.validation),
+        training,
+        validation,
         configuration,
         directory=chosen.out,
         progress=_print_event,
@@ -83,8 +84,8 @@ def _train(chosen: argparse.Namespace) -> int:
 
 
 def _predict(chosen: argparse.Namespace) -> int:
-    detector = family(chosen.family).load(chosen.model, chosen.device)
     samples = SampleSet.read(chosen.samples)
+    detector = family(chosen.family).load(chosen.model, chosen.device)
     findings = {}
     for sample in samples.samples:
         pair = read_pair(

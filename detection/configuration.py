@@ -133,7 +133,8 @@ class MaskRCNNConfiguration:
         choices=(
             ("resnet50", "ResNet-50, the published model"),
             ("resnet18", "ResNet-18, small"),
-            ("mobilenet_v3_large", "MobileNetV3 large, for processors without a GPU"),
+            ("mobilenet_v3_large", "MobileNetV3 large, light"),
+            ("compact", "eight small residual blocks, for processors without a GPU"),
         ),
     )
     normalisation: str = choice(

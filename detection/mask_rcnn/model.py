@@ -16,6 +16,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.mask_rcnn.classes import OUTPUTS
+from detection.mask_rcnn.compact_backbone import WIDTHS, compact_backbone
 
 _ROI_SIZE = 7
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
@@ -71,14 +72,19 @@ def freeze(model: MaskRCNN, configuration: MaskRCNNConfiguration) -> None:
 def _backbone(configuration: MaskRCNNConfiguration) -> BackboneWithFPN:
     norm = _norm_layer(configuration.normalisation)
     channels = configuration.pyramid_channels
+    if configuration.backbone == "compact":
+        return BackboneWithFPN(compact_backbone(norm), _stages(), list(WIDTHS), channels)
     if configuration.backbone == "mobilenet_v3_large":
         body = mobilenet_v3_large(weights=None, norm_layer=norm).features
         levels = {name: str(index) for index, name in enumerate(_MOBILENET_LEVELS)}
         return BackboneWithFPN(body, levels, list(_MOBILENET_LEVELS.values()), channels)
     resnet = (resnet50 if configuration.backbone == "resnet50" else resnet18)(weights=None, norm_layer=norm)
     narrowest = resnet.inplanes // 8
-    levels = {f"layer{index + 1}": str(index) for index in range(4)}
-    return BackboneWithFPN(resnet, levels, [narrowest * 2**index for index in range(4)], channels)
+    return BackboneWithFPN(resnet, _stages(), [narrowest * 2**index for index in range(4)], channels)
+
+
+def _stages() -> dict[str, str]:
+    return {f"layer{index + 1}": str(index) for index in range(4)}
 
 
 def _norm_layer(normalisation: str) -> Callable[..., nn.Module]:

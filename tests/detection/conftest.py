@@ -77,7 +77,7 @@ def tiny(**changes: Any) -> MaskRCNNConfiguration:
     """A network as small as the schema allows within reason."""
     values: Mapping[str, Any] = {
         **presets()["cpu-quick"].configuration.to_dict()["values"],
-        "backbone": "mobilenet_v3_large",
+        "backbone": "compact",
         "input_min_size": 96,
         "input_max_size": 128,
         "pyramid_channels": 32,

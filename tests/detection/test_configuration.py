@@ -64,9 +64,7 @@ def test_a_configuration_survives_json(
         ({"learnig_rate": 0.1}, "learnig_rate", "no such field"),
     ],
 )
-def test_a_wrong_value_is_refused_and_the_field_is_named(
-    values: dict[str, object], field: str, says: str
-) -> None:
+def test_a_wrong_value_is_refused_and_the_field_is_named(values: dict[str, object], field: str, says: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         MaskRCNNConfiguration.from_values(values)
     assert list(caught.value.problems) == [field]
