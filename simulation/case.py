@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -209,7 +210,8 @@ def simulate(
         "warnings": _warnings(settings, calibration, attempt),
         "output_sha256": pixels_sha256(result.pair.low_energy, result.pair.recombined),
     }
-    return dataclasses.replace(result, record=record, placement=placement)
+    # plain JSON values only, so that a record read back equals the one handed out
+    return dataclasses.replace(result, record=json.loads(json.dumps(record)), placement=placement)
 
 
 class _Stream:
