@@ -122,6 +122,7 @@ def _read_stream(stream: BinaryIO, path: Path, limits: Limits, *, with_pixels: b
             "The file states no transfer syntax (0002,0010), so its encoding is unknown. Export the image again."
         )
     notes = _interpret_all(dataset, bounded, limits)
+    dataset.buffer = None  # the file is closed when this returns; nothing may reach back for it
     return Header(dataset, UID(str(syntax)), total, tuple(notes))
 
 
