@@ -85,10 +85,10 @@ def find_candidates(
         percentile -= 5
     order = np.argsort(-score[r, c], kind="stable")
     r, c = r[order], c[order]
-    # the structure runs along the eigenvector of the smaller curvature
+    # a bright ridge runs along the eigenvector of the algebraically larger curvature
     hrr, hrc, hcc = hessian_matrix(crop, sigma=2.0, order="rc", use_gaussian_derivatives=False)
-    across = 0.5 * np.arctan2(2 * hrc[r, c], hcc[r, c] - hrr[r, c])
-    return Candidates(c + left + 0.5, r + top + 0.5, score[r, c], across + np.pi / 2, percentile)
+    along = 0.5 * np.arctan2(2 * hrc[r, c], hcc[r, c] - hrr[r, c])
+    return Candidates(c + left + 0.5, r + top + 0.5, score[r, c], along, percentile)
 
 
 def _z(values: NDArray[Any], inside: NDArray[np.bool_]) -> NDArray[Any]:
