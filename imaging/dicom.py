@@ -187,7 +187,7 @@ def _decode_frame(
     dataset: FileDataset, syntax: UID, description: PixelDescription
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     try:
-        decoder = get_decoder(syntax)
+        decoder: Any = get_decoder(syntax)
     except NotImplementedError as error:
         known = syntax.name if syntax.name != str(syntax) else "an unknown one"
         raise UnsupportedPixels(

@@ -22,14 +22,56 @@ from imaging.stored_image import VoiLut, VoiWindow
 Write = Callable[..., Path]
 
 # Type 1 attributes of the Digital Mammography X-Ray Image IOD (PS3.3 A.26.2) that are not conditional.
-REQUIRED = """Modality SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID PresentationIntentType ImageType
-SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation PixelData
-PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope RescaleType
-PresentationLUTShape LossyImageCompression BurnedInAnnotation ImageLaterality InstanceNumber PositionerType
-OrganExposed ImagerPixelSpacing AnatomicRegionSequence ViewCodeSequence DetectorType""".split()
+REQUIRED = [
+    "Modality",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "PresentationIntentType",
+    "ImageType",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+    "PixelIntensityRelationship",
+    "PixelIntensityRelationshipSign",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "RescaleType",
+    "PresentationLUTShape",
+    "LossyImageCompression",
+    "BurnedInAnnotation",
+    "ImageLaterality",
+    "InstanceNumber",
+    "PositionerType",
+    "OrganExposed",
+    "ImagerPixelSpacing",
+    "AnatomicRegionSequence",
+    "ViewCodeSequence",
+    "DetectorType",
+]
 # Type 2: must be there, may be empty.
-PRESENT = """PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID
-AccessionNumber SeriesNumber Manufacturer PatientOrientation AcquisitionContextSequence""".split()
+PRESENT = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+    "SeriesNumber",
+    "Manufacturer",
+    "PatientOrientation",
+    "AcquisitionContextSequence",
+]
 
 
 def test_written_images_carry_every_required_attribute(write: Write) -> None:
