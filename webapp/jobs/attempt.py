@@ -13,7 +13,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
 from webapp.jobs import delivery, lease, places, processes, registry, transitions
 from webapp.jobs.execution import Outcome
@@ -36,25 +36,21 @@ class Reason(enum.Enum):
 
 def attempt(job_id: int) -> None:
     """Work on a job if it is there to be worked on; a message too many does nothing."""
-    close_old_connections()
-    try:
-        job = Job.objects.filter(pk=job_id, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
-        if job is None or stopping.is_set():
-            return
-        kind = registry.find(job.kind)
-        token = lease.new_token()
-        if kind is None or not kind.uses_device:
+    job = Job.objects.filter(pk=job_id, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
+    if job is None or stopping.is_set():
+        return
+    kind = registry.find(job.kind)
+    token = lease.new_token()
+    if kind is None or not kind.uses_device:
+        _claim_and_run(job, token, kind)
+    elif lease.acquire_device(job.device, job, token):
+        try:
             _claim_and_run(job, token, kind)
-        elif lease.acquire_device(job.device, job, token):
-            try:
-                _claim_and_run(job, token, kind)
-            finally:
-                lease.release_device(job.device, token)
-                _offer(job.device)
-        else:
-            _note_waiting(job)
-    finally:
-        close_old_connections()
+        finally:
+            lease.release_device(job.device, token)
+            _offer(job.device)
+    else:
+        _note_waiting(job)
 
 
 def _note_waiting(job: Job) -> None:

@@ -43,3 +43,23 @@ def log_tail(job: Job, limit: int = LOG_TAIL_BYTES) -> str:
     if size > limit:
         content = content.partition(b"\n")[2]
     return content.decode("utf-8", errors="replace")
+
+
+def log_size(job: Job) -> int:
+    """Bytes of the log so far."""
+    try:
+        return log_file(job).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def log_since(job: Job, start: int) -> tuple[str, int]:
+    """Whole lines added after byte `start` (at most `LOG_TAIL_BYTES`), and where they end."""
+    try:
+        with log_file(job).open("rb") as handle:
+            handle.seek(start)
+            content = handle.read(LOG_TAIL_BYTES)
+    except FileNotFoundError:
+        return "", 0
+    whole = content[: content.rfind(b"\n") + 1] if len(content) < LOG_TAIL_BYTES else content
+    return whole.decode("utf-8", errors="replace"), start + len(whole)

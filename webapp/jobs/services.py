@@ -151,7 +151,7 @@ def retry(*, actor: User | None, job: Job) -> Job:
         If the job did not fail and was not cancelled, or the job it needs has not succeeded.
     """
     _require_control(actor, job, "retry")
-    row = Job.objects.select_for_update().select_related("after").get(pk=job.pk)
+    row = Job.objects.select_for_update(of=("self",)).select_related("after").get(pk=job.pk)
     if row.state not in ENDED or row.state == JobState.DONE:
         raise UserError(
             f"“{row.name}” is {row.get_state_display().lower()}; only failed or cancelled jobs can be retried."

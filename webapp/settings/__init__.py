@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "webapp.results",
     "webapp.viewer",
     "webapp.api",
+    "webapp.demo",
 ]
 
 MIDDLEWARE = [
@@ -162,6 +163,8 @@ JOB_RESEND_SECONDS = env.float("CEMLAB_JOB_RESEND", default=20.0)
 """A queued job whose message is older than this is sent again."""
 JOB_STOP_GRACE_SECONDS = env.float("CEMLAB_JOB_GRACE", default=60.0)
 """From the request to stop (SIGTERM, write a checkpoint) to the end by force."""
+JOB_STREAM_PING_SECONDS = env.float("CEMLAB_JOB_STREAM_PING", default=15.0)
+"""How often an event stream shows that it is alive and looks whether its reader is still signed in."""
 JOB_EXTRA_MODULES = env.list("CEMLAB_EXTRA_JOB_MODULES", default=[])
 """Modules with further job kinds, besides `jobs.py` of every installed app."""
 

@@ -15,6 +15,11 @@ export interface Job {
   message: string;
   seconds_left: number | null;
   url: string;
+  /** Who started it; the strip shows the person's own job first. */
+  owner?: string;
+  /** Grows with each change, so that a late message does not undo a newer one. */
+  version?: number;
+  cancel_url?: string;
 }
 
 const POLL_MS = 5000;
@@ -75,6 +80,8 @@ function updateRows(job: Job): void {
 
 function updateStrip(strip: HTMLElement): void {
   const running = [...jobs.values()].filter((job) => job.state === "running" || job.state === "stopping");
+  const own = (job: Job): boolean => Boolean(job.owner) && job.owner === strip.dataset.person;
+  running.sort((a, b) => Number(own(b)) - Number(own(a)));
   const waiting = waitingElsewhere ?? [...jobs.values()].filter((job) => job.state === "queued" || job.state === "waiting").length;
   const place = strip.querySelector<HTMLElement>("[data-strip-job]");
   const rest = strip.querySelector<HTMLElement>("[data-strip-rest]");
@@ -105,6 +112,11 @@ function updateStrip(strip: HTMLElement): void {
     nothing.textContent = "Nothing runs";
     place.replaceChildren(nothing);
   }
+  const cancel = strip.querySelector<HTMLFormElement>("[data-strip-cancel]");
+  if (cancel) {
+    cancel.hidden = !job || job.state !== "running" || !job.cancel_url || !(own(job) || "mayControl" in strip.dataset);
+    if (job?.cancel_url && cancel.getAttribute("action") !== job.cancel_url) cancel.action = job.cancel_url;
+  }
   const others = running.length - 1;
   rest.textContent = [others > 0 ? `${others} more running` : "", waiting > 0 ? `${waiting} waiting` : ""].filter(Boolean).join(", ");
 }
@@ -118,6 +130,7 @@ function take(strip: HTMLElement, received: Job | { jobs: Job[]; waiting?: numbe
   }
   for (const job of list) {
     const before = jobs.get(String(job.id));
+    if (before?.version !== undefined && job.version !== undefined && job.version < before.version) continue;
     jobs.set(String(job.id), job);
     updateRows(job);
     if (ended(job)) {
@@ -129,14 +142,14 @@ function take(strip: HTMLElement, received: Job | { jobs: Job[]; waiting?: numbe
   updateStrip(strip);
 }
 
-function connection(strip: HTMLElement, state: "live" | "polling" | "offline"): void {
+function connection(strip: HTMLElement, state: "live" | "polling" | "offline" | "signed-out"): void {
   const place = strip.querySelector<HTMLElement>("[data-connection]");
   if (!place || place.dataset.state === state) return;
   place.dataset.state = state;
-  const words = { live: "Live", polling: "Every 5 s", offline: "Offline, work continues" }[state];
+  const words = { live: "Live", polling: "Every 5 s", offline: "Offline, work continues", "signed-out": "Signed out, reload" }[state];
   const text = place.querySelector("span:last-of-type");
   if (text) text.textContent = words;
-  strip.toggleAttribute("data-offline", state === "offline");
+  strip.toggleAttribute("data-offline", state === "offline" || state === "signed-out");
 }
 
 function poll(strip: HTMLElement, url: string): () => void {
@@ -181,6 +194,10 @@ export function startJobs(): void {
     source.onmessage = receive;
     source.addEventListener("job", receive as EventListener);
     source.addEventListener("jobs", receive as EventListener);
+    source.addEventListener("signed-out", () => {
+      source.close();
+      connection(strip, "signed-out");
+    });
     source.onopen = () => {
       stopPolling?.();
       stopPolling = null;

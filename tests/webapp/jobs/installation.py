@@ -50,7 +50,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "webapp.settings.test",
             "PYTHONPATH": str(ROOT),
             "CEMLAB_EXTRA_JOB_MODULES": "tests.webapp.jobs.extra_jobs",
-            "CEMLAB_JOB_LEASE": "3",
+            "CEMLAB_JOB_LEASE": "60",
             "CEMLAB_JOB_POLL": "0.2",
             "CEMLAB_JOB_RESEND": "1",
             "CEMLAB_JOB_GRACE": "20",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -81,7 +83,7 @@ def test_kill_9_of_the_job_process(installation: Installation) -> None:
 def test_kill_9_of_the_worker_takes_the_job_process_with_it_and_another_worker_continues(
     installation: Installation,
 ) -> None:
-    worker = installation.start("work")
+    worker = installation.start("work", CEMLAB_JOB_LEASE="10")
     number, process = held_at_step_two(installation)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
@@ -232,9 +234,6 @@ def test_the_claim_is_won_by_exactly_one_of_many_processes(installation: Install
         "sys.stdin.readline()\n"
         f"print(sum(lease.claim({number}, lease.new_token()) for _ in range(20)))"
     )
-    import subprocess
-    import sys
-
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", code],
