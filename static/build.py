@@ -172,7 +172,8 @@ def _publish_viewer(staged: Path) -> None:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Hold a lock file, since two builds would remove each other's output."""
-    DIST.mkdir(parents=True, exist_ok=True)
+    # `collected` is where collectstatic writes; WhiteNoise warns at each start while it is not there
+    (DIST / "collected").mkdir(parents=True, exist_ok=True)
     with (DIST / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-def guide(db, live_server, sign_in, django_user_model):
+def guide(transactional_db, live_server, sign_in, django_user_model):
     user = django_user_model.objects.create_user(username="guide.reader", password="correct horse battery staple")
     page = sign_in(user)
     page.goto(f"{live_server.url}/style-guide/")
