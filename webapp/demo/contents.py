@@ -1,0 +1,117 @@
+"""What the demonstration shows: people, phantoms of two sites, a frozen dataset, an experiment of three arms.
+
+Everything is made by the ordinary services, so the demonstration is also a rehearsal of the main job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from simulation.phantom.phantom_set import write_phantom_set
+from webapp.accounts import services as accounts
+from webapp.accounts.models import Project, Role, User
+from webapp.cases.importing.phantoms import import_phantom_set
+from webapp.cases.selectors import exams_of
+from webapp.datasets import services as datasets
+from webapp.datasets.models import DatasetVersion
+from webapp.datasets.splitting import SplitSettings
+from webapp.experiments import services as experiments
+from webapp.experiments.design import ArmDesign, ExperimentDesign
+from webapp.experiments.models import Experiment
+
+SLUG = "demo"
+QUESTION = "Does adding synthetic clusters raise the sensitivity for malignant clusters?"
+PASSWORD = "cemlab-demo"
+PATIENTS = {"A": 18, "B": 8}
+"""Phantom patients of the internal and of the external site."""
+SIZE = "test"
+PHANTOM_SEED = 2024
+EPOCHS = 6
+RATIOS = (0.0, 1.0, 2.0)
+
+Say = Callable[[str], None]
+
+
+def people() -> dict[str, User]:
+    """One sign-in per role, named after it. For demonstrations on one machine only."""
+    found = {}
+    for role in Role.values:
+        user, created = User.objects.get_or_create(username=role)
+        if created:
+            user.set_password(PASSWORD)
+            user.save(update_fields=["password"])
+        found[role] = user
+    return found
+
+
+def project(members: dict[str, User]) -> Project:
+    """The project with every role in it."""
+    found = Project.objects.filter(slug=SLUG).first()
+    if found is None:
+        found = accounts.create_project(
+            actor=members[Role.ADMIN], slug=SLUG, name="Phantom demonstration", question=QUESTION
+        )
+    for role, user in members.items():
+        if not found.memberships.filter(user=user).exists():
+            accounts.set_role(actor=members[Role.ADMIN], project=found, user=user, role=role)
+    return found
+
+
+def phantoms(say: Say) -> Path:
+    """The phantom set on disk; made once."""
+    folder = Path(settings.DATA_ROOT) / "demo" / f"phantoms-{SIZE}-{PHANTOM_SEED}"
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        say(f"Making {sum(PATIENTS.values())} phantom patients at two sites")
+        write_phantom_set(folder, sites=PATIENTS, size=SIZE, seed=PHANTOM_SEED)
+    return manifest
+
+
+def dataset(found: Project, members: dict[str, User], say: Say) -> DatasetVersion:
+    """The frozen dataset version: site A internal, site B external."""
+    curator = members[Role.CURATOR]
+    frozen = DatasetVersion.objects.filter(dataset__project=found, state=DatasetVersion.State.FROZEN).first()
+    if frozen is not None:
+        return frozen
+    manifest = phantoms(say)
+    say("Importing the phantoms")
+    import_phantom_set(project=found, manifest=manifest, actor=curator)
+    version = DatasetVersion.objects.filter(dataset__project=found).first() or datasets.create_dataset(
+        actor=curator, project=found, name="Phantoms of two sites"
+    )
+    datasets.add_exams(actor=curator, version=version, exams=list(exams_of(curator, found)))
+    datasets.draw(actor=curator, version=version, settings=SplitSettings(external_sites=("B",), seed=1))
+    return datasets.freeze(actor=curator, version=version)
+
+
+def experiment(found: Project, members: dict[str, User], say: Say) -> Experiment:
+    """The experiment of three arms; started once."""
+    existing = Experiment.objects.filter(project=found).order_by("number").first()
+    if existing is not None:
+        return existing
+    version = dataset(found, members, say)
+    say("Starting the experiment: arms with 0, 100 and 200 % synthetic clusters")
+    return experiments.launch(
+        actor=members[Role.RESEARCHER],
+        project=found,
+        version=version,
+        design=ExperimentDesign(
+            name="Synthetic ratio 0 / 100 / 200 %",
+            hypothesis="More synthetic clusters in training raise the sensitivity for malignant clusters. "
+            "With this little phantom data and training the demonstration shows the way, not an answer.",
+            primary_endpoint="sensitivity:malignant_cluster:internal_test",
+            arms=tuple(
+                ArmDesign(
+                    name=f"{ratio:.0%} synthetic".replace("%", " %"),
+                    preset="cpu-quick",
+                    ratio_benign=ratio,
+                    ratio_malignant=ratio,
+                    changes={"epochs": EPOCHS},
+                )
+                for ratio in RATIOS
+            ),
+        ),
+    )
