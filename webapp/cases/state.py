@@ -16,5 +16,6 @@ def refresh_exam(exam: Exam) -> None:
     attention = matrix.missing_partners(cells)
     for view in View.objects.filter(exam=exam, variant=0):
         attention += [f"{view}: {words}" for words in view.attributes.get("attention", [])]
-    exam.cells, exam.complete, exam.attention = cells, matrix.is_complete(cells), attention
-    exam.save(update_fields=["cells", "complete", "attention"])
+    exam.cells, exam.complete = cells, matrix.is_complete(cells)
+    exam.attention, exam.needs_look = attention, bool(attention)
+    exam.save(update_fields=["cells", "complete", "attention", "needs_look"])

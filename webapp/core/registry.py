@@ -60,6 +60,23 @@ class CaseColumn:
 
 
 @dataclass(frozen=True)
+class SelectionAction:
+    """What may be done with chosen exams of the cases page, given by an app above it.
+
+    The page's form is posted to `url_name` (argument: project slug) with `case` (exam numbers, repeated) or with
+    `all=1` and `query` (the page's filters); `cases.selection.selected_exams(request, project)` reads either.
+    `primary` also puts the action into the page's head; `visible(role)` hides it from people who cannot use it.
+    """
+
+    label: str
+    url_name: str
+    icon: str = "plus"
+    primary: bool = False
+    note: str = ""
+    visible: Callable[[str], bool] = lambda role: True
+
+
+@dataclass(frozen=True)
 class NavigationEntry:
     """An entry of the rail; `visible(role)` hides it from people who cannot use it."""
 
@@ -76,5 +93,6 @@ class NavigationEntry:
 home_panels: Registry[Panel] = Registry("panels of the project home")
 case_panels: Registry[Panel] = Registry("panels of the case page")
 case_columns: Registry[CaseColumn] = Registry("columns and facets of the cases page")
+selection_actions: Registry[SelectionAction] = Registry("actions on chosen exams of the cases page")
 view_layers: Registry[Callable[..., list[dict[str, Any]]]] = Registry("overlay layers of a view")
 navigation: Registry[NavigationEntry] = Registry("entries of the rail")

@@ -3,6 +3,7 @@ import "bootstrap/js/dist/collapse";
 import "bootstrap/js/dist/dropdown";
 import htmx from "htmx.org";
 import { startDialogs } from "./dialogs";
+import { startImport } from "./import";
 import { startJobs } from "./jobs";
 import { startJobsPage } from "./jobs_page";
 import { openKeyboardMap, registerKey, startKeyboard } from "./keyboard";
@@ -19,6 +20,7 @@ startToasts();
 startTables();
 startJobsPage();
 startJobs();
+startImport();
 startPages();
 startPrinting();
 

@@ -45,7 +45,7 @@ class DicomImport:
     should_stop: Callable[[], bool]
     origin: str = Origin.REAL.value
     stated_kinds: dict[str, str] = field(default_factory=dict)
-    keep: Callable[[SourceFile], str] | None = None
+    keep: Callable[[Examined], str] | None = None
 
     def run(self, files: list[SourceFile]) -> None:
         """Read all files, then store view by view.
@@ -107,7 +107,7 @@ class DicomImport:
             self.report.refused(file.name, reason)
             return None
         if found.kind == "unknown":
-            waiting = self.keep(file) if self.keep else ""
+            waiting = self.keep(found) if self.keep else ""
             advice = (
                 "Say on the report page which it is."
                 if self.keep

@@ -22,6 +22,7 @@ from webapp.cases.importing.pairs import THUMBNAIL
 from webapp.cases.importing.sources import SourceFile
 
 OLDEST_AGE = 90
+PICTURE = (360, 520)
 _DAYS_A_YEAR = 365.2425
 
 
@@ -48,6 +49,8 @@ class Examined:
     window: tuple[float, float]
     thumbnail: bytes
     attention: list[str] = field(default_factory=list)
+    picture: bytes = b""
+    """Larger than the thumbnail; made only where a person has to look."""
 
     @property
     def view_key(self) -> tuple[str, str, str, str]:
@@ -125,6 +128,7 @@ def examine(source: SourceFile, source_hash: str, sandbox: Sandbox, *, stated_ki
         window=display_window(image.pixels, image.bits_stored, voi=voi),
         thumbnail=thumbnail_of(image, THUMBNAIL),
         attention=_attention(image, str(facts["laterality"])),
+        picture=thumbnail_of(image, PICTURE) if kind == "unknown" and not stated_kind else b"",
     )
 
 

@@ -15,6 +15,7 @@ from webapp.cases.models import Exam, ImportBatch, ImportFile, Verdict
 
 _FLUSH_AT = 50
 _LONGEST = 500
+_COUNTS = ("patients", "exams", "views", "images", "imported", "unchanged")
 
 
 def shown_name(name: str) -> str:
@@ -115,14 +116,21 @@ class Report:
         ImportFile.objects.bulk_create(self._rows)
         self._rows.clear()
 
-    def finish(self, *, stopped: str = "") -> None:
-        """Write what is left and the summary; `stopped` says why the import ended early."""
+    def finish(self, *, stopped: str = "", adds: bool = False) -> None:
+        """Write what is left and the summary.
+
+        `stopped` says why the import ended early; with `adds` the counts are added to those of the batch, and the
+        files asked about are counted anew.
+        """
         self.flush()
-        self.batch.summary = {**self.as_dict(), "asked": len(self.asked), "ignored": self.counts["ignored"]}
-        self.batch.summary["refused"] = self.counts["refused"]
-        self.batch.summary["deidentification"] = dict(self.deidentification)
-        self.batch.summary["stopped"] = stopped
-        del self.batch.summary["failed"]
+        summary: dict[str, Any] = {key: self.counts[key] for key in (*_COUNTS, "refused", "asked", "ignored")}
+        removed = dict(self.deidentification)
+        if adds:
+            former = self.batch.summary
+            summary = {key: value + former.get(key, 0) for key, value in summary.items()}
+            summary["asked"] = ImportFile.objects.filter(batch=self.batch, verdict=Verdict.ASK).count()
+            removed = dict(Counter(former.get("deidentification", {})) + self.deidentification)
+        self.batch.summary = {**summary, "deidentification": removed, "stopped": stopped}
         self.batch.finished = timezone.now()
         self.batch.save(update_fields=["summary", "finished"])
 
@@ -133,5 +141,4 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The one object that ``--json`` prints."""
-        keys = ("patients", "exams", "views", "images", "imported", "unchanged")
-        return {**{key: self.counts[key] for key in keys}, "failed": [*self.failed, *self.asked]}
+        return {**{key: self.counts[key] for key in _COUNTS}, "failed": [*self.failed, *self.asked]}

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from webapp.cases.importing import manifest, pairs, sources
+from webapp.cases.importing import keys, manifest, pairs, sources, uploads
 from webapp.cases.importing.dicom import DicomImport
 from webapp.cases.importing.errors import ImportStopped
 from webapp.cases.importing.report import Report
 from webapp.cases.importing.targets import project_for, site_for, start_batch
-from webapp.cases.models import ImportBatch
+from webapp.cases.models import ImportBatch, ImportFile
 from webapp.core import audit
 
 
@@ -84,9 +84,91 @@ def import_dicom(*, path: Path, project: str, site: str) -> Report:
     return report
 
 
+def run_upload(
+    *,
+    batch: ImportBatch,
+    progress: Callable[[float, str], None] = no_progress,
+    should_stop: Callable[[], bool] = never,
+) -> Report:
+    """Import what was uploaded: DICOM, or pairs where a manifest lies among the files.
+
+    Files that need a person's word stay aside, the others are removed from the upload's folder.
+
+    Raises
+    ------
+    ImportStopped
+        If an archive is unsafe, nothing or several manifests were handed in, or the disk is full.
+    """
+    # A second attempt (after a lost worker) reports anew; what the first one stored is found unchanged.
+    batch.files.all().delete()  # type: ignore[attr-defined]
+    try:
+        with sources.workspace() as folder, reporting(batch) as report:
+            _import_uploaded(batch, report, folder, progress, should_stop)
+            if should_stop():
+                raise ImportStopped(
+                    "The import was cancelled. Views stored before stay; hand the files in again for the rest."
+                )
+    except ImportStopped:
+        uploads.clear(batch.folder)
+        raise
+    uploads.clear(batch.folder)
+    return report
+
+
+def _import_uploaded(
+    batch: ImportBatch,
+    report: Report,
+    folder: Path,
+    progress: Callable[[float, str], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    found = uploads.uploaded(batch.folder)
+    if not found:
+        raise ImportStopped("No file arrived. Hand in a folder, a zip archive or single files.")
+    found = sources.unpack_archives(found, folder)
+    manifests = [
+        file for file in found if file.name.lower().endswith(".csv") and manifest.looks_like_manifest(file.path)
+    ]
+    if len(manifests) > 1:
+        raise ImportStopped(f"{len(manifests)} manifests were handed in: import them one by one.")
+    if not manifests:
+        DicomImport(
+            batch,
+            report,
+            progress,
+            should_stop,
+            keep=lambda file: uploads.put_aside(batch.folder, file.source, file.picture),
+        ).run(found)
+        return
+    placed = uploads.lay_out(found, folder / "tree")
+    path = placed[found.index(manifests[0])].path
+    pairs.import_lines(
+        batch=batch,
+        report=report,
+        lines=manifest.read_lines(path),
+        folder=path.parent,
+        spacing_mm=batch.spacing_mm,
+        progress=progress,
+        should_stop=should_stop,
+    )
+
+
+def run_answer(*, file: ImportFile, kind: str) -> Report:
+    """Import one file that waited, as the kind a person said; its new verdict takes the place of the question."""
+    batch = file.batch
+    path = uploads.waiting_file(batch.folder, file.waiting)
+    with reporting(batch, adds=True) as report:
+        DicomImport(
+            batch, report, no_progress, never, stated_kinds={keys.keyed_file(path): kind}
+        ).run([sources.SourceFile(path, file.name)])
+        file.delete()
+    uploads.drop(batch.folder, file.waiting)
+    return report
+
+
 @contextmanager
-def reporting(batch: ImportBatch) -> Iterator[Report]:
-    """A report that is closed and audited however the import ends."""
+def reporting(batch: ImportBatch, *, adds: bool = False) -> Iterator[Report]:
+    """A report that is closed and audited however the import ends; with `adds` it continues a finished one."""
     report = Report(batch)
     stopped = ""
     try:
@@ -95,7 +177,7 @@ def reporting(batch: ImportBatch) -> Iterator[Report]:
         stopped, error.report = str(error), report
         raise
     finally:
-        report.finish(stopped=stopped)
+        report.finish(stopped=stopped, adds=adds)
         audit.record(
             actor=batch.created_by,
             action="cases.import",

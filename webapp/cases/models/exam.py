@@ -25,6 +25,7 @@ class Exam(models.Model):
     lesion_classes = models.PositiveIntegerField(
         default=0, help_text="Lesion classes of the exam, one bit each; kept by the annotations app for the cases page."
     )
+    needs_look = models.BooleanField(default=False, help_text="Whether `attention` says anything.")
     attention = models.JSONField(default=list, help_text="What a person should look at, in words.")
     created = models.DateTimeField(auto_now_add=True)
 

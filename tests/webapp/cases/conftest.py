@@ -1,0 +1,1 @@
+"""A project with people of each role, and small ways to make cases."""

@@ -1,0 +1,111 @@
+"""Counts, open questions and the last events of a project, for its home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from webapp.accounts.models import Project, User
+from webapp.cases.models import ImportFile, Origin, Site, Verdict
+from webapp.cases.selectors import exams_of, views_of
+from webapp.core.models import AuditEvent
+
+RECENT = 8
+_WORDS = {
+    "cases.import": "imported {imported} files of site {site}: {exams} new exams, {refused} refused",
+    "cases.create_site": "added site {name}",
+    "cases.answer_kind": "said what a file of {name} is",
+    "annotations.create_lesion": "added {name}",
+    "annotations.revise": "outlined {name}",
+    "annotations.withdraw": "withdrew {name}",
+    "annotations.change_class": "changed what {name} is",
+    "accounts.create_project": "began the project",
+    "accounts.set_role": "made {name} {role}",
+}
+"""Audit actions that the home tells in words; others are told by their name."""
+_QUIET = ("cases.read_image", "cases.upload", "cases.export", "jobs.submit", "viewer.")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of what happened."""
+
+    time: Any
+    actor: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line of what needs a person."""
+
+    count: int
+    words: str
+    url: str
+    action: str
+
+
+def counts(user: User | AnonymousUser, project: Project) -> dict[str, int]:
+    """Patients, exams, pairs and sites of the project."""
+    found = exams_of(user, project).aggregate(
+        exams=Count("pk"),
+        patients=Count("patient", distinct=True),
+        incomplete=Count("pk", filter=Q(complete=False)),
+        with_lesions=Count("pk", filter=~Q(lesion_classes=0)),
+        looks=Count("pk", filter=Q(needs_look=True)),
+    )
+    views = views_of(user, project).aggregate(
+        views=Count("pk", filter=~Q(origin=Origin.SYNTHETIC)), synthetic=Count("pk", filter=Q(origin=Origin.SYNTHETIC))
+    )
+    return {**found, **views, "sites": Site.objects.filter(project=project, patients__isnull=False).distinct().count()}
+
+
+def attention(user: User | AnonymousUser, project: Project) -> list[Task]:
+    """What of this app waits for a person; other apps add panels of their own."""
+    cases = reverse("cases:list", args=[project.slug])
+    exams = exams_of(user, project)
+    tasks = []
+    missing = exams.filter(complete=False).exclude(cells=0).count()
+    if missing:
+        tasks.append(
+            Task(missing, "exams have an image without its partner of the other kind", f"{cases}?images=partner-missing", "Look")
+        )
+    flagged = exams.filter(needs_look=True, complete=True).count()
+    if flagged:
+        tasks.append(
+            Task(flagged, "exams have a view whose pixels contradict its header", f"{cases}?images=needs-look", "Look")
+        )
+    waiting = (
+        ImportFile.objects.filter(batch__project=project, verdict=Verdict.ASK)
+        .exclude(waiting="")
+        .values("batch__number")
+        .annotate(count=Count("pk"))
+        .order_by("-batch__number")
+    )
+    for one in waiting[:3]:
+        url = reverse("cases:import-report", args=[project.slug, one["batch__number"]])
+        words = f"files of import {one['batch__number']} do not say whether they are low energy or recombined"
+        tasks.append(Task(one["count"], words, url, "Decide"))
+    return tasks
+
+
+def recent(project: Project) -> list[Event]:
+    """The last events in words; image reads and queued work are left to the audit trail."""
+    quiet = Q()
+    for prefix in _QUIET:
+        quiet |= Q(action__startswith=prefix)
+    events = AuditEvent.objects.filter(project_id=project.pk).exclude(quiet)[:RECENT]
+    return [Event(event.time, event.actor_name, _words(event)) for event in events]
+
+
+def _words(event: AuditEvent) -> str:
+    pattern = _WORDS.get(event.action)
+    if pattern is None:
+        verb = event.action.partition(".")[2].replace("_", " ").replace("-", " ")
+        return f"{verb}: {event.object_name}" if event.object_name else verb
+    known: dict[str, Any] = {"imported": 0, "exams": 0, "refused": 0, "site": "", "role": ""}
+    return pattern.format(**{**known, **event.details, "name": event.object_name})

@@ -1,0 +1,1 @@
+"""Pages of cases: list, home, import, and the images behind them."""
