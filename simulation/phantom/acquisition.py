@@ -50,13 +50,16 @@ def expose(
     reference_low = np.exp(-(5 * profile.adipose_low + 2.5 * profile.gland_low))
     reference_high = np.exp(-(5 * profile.adipose_high + 2.5 * profile.gland_high))
     return Exposure(
-        _detect(low, response, profile, profile.quanta * area / reference_low, spacing_mm, seed, "low"),
-        _detect(high, response, profile, profile.quanta * area / reference_high, spacing_mm, seed, "high"),
+        _detect(low, thickness_cm, response, profile, profile.quanta * area / reference_low, spacing_mm, seed, "low"),
+        _detect(
+            high, thickness_cm, response, profile, profile.quanta * area / reference_high, spacing_mm, seed, "high"
+        ),
     )
 
 
 def _detect(
     log_attenuation: Image,
+    thickness_cm: Image,
     response: Image,
     profile: VendorProfile,
     quanta_open: float,
@@ -66,7 +69,11 @@ def _detect(
 ) -> Image:
     # repeated borders: the Fourier transform would otherwise bring the open beam in at the chest wall
     primary = np.pad(np.exp(-log_attenuation, dtype=np.float32), MARGIN, mode="edge")
-    signal = primary + np.float32(profile.scatter_to_primary) * smooth(primary, 10 / spacing_mm)
+    # tissue scatters in proportion to its thickness: thin margins and the open beam beside the breast add little
+    body = np.pad(thickness_cm / np.float32(thickness_cm.max()), MARGIN, mode="edge")
+    sigma = 10 / spacing_mm
+    scattered = smooth(primary * body, sigma) / np.maximum(smooth(body, sigma), 1e-3) * (body > 0)
+    signal = primary + np.float32(profile.scatter_to_primary) * scattered
     rng = generator(seed, "quanta", energy)
     noise = rng.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(signal / np.float32(quanta_open))
     spectrum = fft.rfft2(signal, workers=1) * response

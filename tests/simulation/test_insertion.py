@@ -44,11 +44,11 @@ def particles(
 
 def test_direct_insertion_equals_the_same_calcifications_in_the_raw_acquisition() -> None:
     """Oracle: put the calcifications into the phantom's attenuation and process both images alike."""
-    spacing, shape = 0.15, (700, 600)
+    spacing, shape = 0.15, (1500, 900)
     breast = draw_breast(3)
     form = outline(breast, "CC", shape, spacing)
     filling: Tissue = tissue(breast, form, "CC", spacing, seed=3, side="L")
-    inside = particles(centre=(180.0, 350.0))
+    inside = particles(centre=(250.0, 750.0))
     attenuation = 0.6 * A.hydroxyapatite_low
     layer = render(inside, shape, spacing_mm=spacing, attenuation_per_mm=attenuation)
     bare = expose(filling, form.thickness_cm, np.zeros(shape, np.float32), A, spacing, seed=1)
@@ -71,8 +71,8 @@ def test_direct_insertion_equals_the_same_calcifications_in_the_raw_acquisition(
     for particle in inside:
         patch = (slice(int(particle.y) - 3, int(particle.y) + 4), slice(int(particle.x) - 3, int(particle.x) + 4))
         peaks.append(direct[patch].max() / traced[patch].max() - 1)
-    assert abs(np.median(peaks)) < 0.03
-    assert np.percentile(np.abs(peaks), 95) < 0.10
+    assert abs(np.median(peaks)) < 0.02
+    assert np.percentile(np.abs(peaks), 95) < 0.06
 
 
 def test_without_blur_scatter_and_enhancement_the_template_is_the_attenuation() -> None:
@@ -146,7 +146,7 @@ def test_local_noise_ignores_a_slope() -> None:
     rng = np.random.default_rng(1)
     noise = 10 * rng.standard_normal((80, 80))
     slope = np.arange(80)[None] * 30.0
-    assert local_noise(noise + slope) == pytest.approx(local_noise(noise), rel=0.02)
+    assert local_noise(noise + slope) == pytest.approx(local_noise(noise), rel=0.05)
 
 
 def test_unknown_vendors_have_a_profile_that_says_so() -> None:
