@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging import htj2k
+from imaging.attributes import texts
 from imaging.breast import breast_mask, chest_wall_side
+from imaging.dicom_header import read_header
 from imaging.errors import BreastNotFound
 from imaging.reading import read_pixels
 from imaging.rendering import to_uint8
@@ -71,25 +73,34 @@ def rendered(image: Image) -> Path:
 
 
 def chest_wall(image: Image) -> Side:
-    """Side of the stored image on which the chest wall lies.
+    """Side of the stored image on which the chest wall lies, found out once.
 
-    Told by Patient Orientation (0020,0020) where the import kept it: its first value is the direction of the rows,
-    so that "P" (posterior) means right. Pictures without it are told from the pixels, once.
+    Told by Patient Orientation (0020,0020), whose first value is the direction of the rows, so that "P" (posterior)
+    means right and "A" (anterior) left. Pictures without it are told from the pixels.
+
+    Raises
+    ------
+    ImagingError
+        If the file cannot be read.
     """
-    orientation = image.attributes.get("patient_orientation") or []
-    if isinstance(orientation, str):
-        orientation = orientation.split("\\")
-    row_direction = str(orientation[0]).upper() if orientation else ""
-    if "P" in row_direction or "A" in row_direction:
-        return "right" if "P" in row_direction else "left"
     relative = f"frames/{image.sha256}.hanging.json"
     path = files.absolute(relative)
     if path.is_file():
         side: Side = json.loads(path.read_text())["chest_wall"]
         return side
-    side = _chest_wall_in_pixels(image)
+    side = _chest_wall_by_attribute(image) or _chest_wall_in_pixels(image)
     files.write(relative, json.dumps({"chest_wall": side}).encode())
     return side
+
+
+def _chest_wall_by_attribute(image: Image) -> Side | None:
+    if image.format != "dicom":
+        return None
+    dataset = read_header(files.absolute(image.file)).dataset
+    row_direction = next(iter(texts(dataset, "PatientOrientation")), "")
+    if "P" in row_direction:
+        return "right"
+    return "left" if "A" in row_direction else None
 
 
 def _chest_wall_in_pixels(image: Image) -> Side:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from django.http import QueryDict
 
-from webapp.accounts.models import Project
+from webapp.accounts.models import Project, User
+from webapp.cases.listing import filtered_exams
 from webapp.cases.models import Exam
+from webapp.cases.selectors import exams_of
 
 DISPLAY = ("run", "score", "layout", "kind", "synthetic", "place")
 """Parameters of the address that say how a case is shown; all others are the filter of the cases page."""
@@ -17,7 +19,7 @@ DISPLAY = ("run", "score", "layout", "kind", "synthetic", "place")
 class Neighbours:
     """Where a case stands in the list; numbers are None at its ends."""
 
-    position: int | None
+    position: int
     total: int
     previous: int | None
     following: int | None
@@ -31,9 +33,11 @@ def list_query(query: QueryDict) -> QueryDict:
     return kept
 
 
-def neighbours(project: Project, exam: Exam, query: QueryDict) -> Neighbours:
+def neighbours(user: User, project: Project, exam: Exam, query: QueryDict) -> Neighbours:
     """Position of the case in the filtered list; in exam order where the filter leaves it out."""
-    numbers = list(Exam.objects.filter(project=project).order_by("number").values_list("number", flat=True))
+    numbers = list(filtered_exams(user, project, query).values_list("number", flat=True))
+    if exam.number not in numbers:
+        numbers = list(exams_of(user, project).order_by("number").values_list("number", flat=True))
     index = numbers.index(exam.number)
     return Neighbours(
         position=index + 1,

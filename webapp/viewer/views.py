@@ -65,7 +65,7 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     services.record_opening(actor=request.user, exam=exam, session=request.session)
     kept = list_query(request.GET)
     query = f"?{kept.urlencode()}" if kept else ""
-    around = neighbours(project, exam, kept)
+    around = neighbours(request.user, project, exam, kept)
 
     def address(other: int | None) -> str:
         return reverse("viewer:case", args=[project.slug, other]) + query if other is not None else ""
