@@ -87,6 +87,7 @@ def tiny(**changes: Any) -> MaskRCNNConfiguration:
         "regions_per_image": 32,
         "anchor_sizes": [12, 20, 32, 48, 80],
         "lesion_free_share": 0.0,
+        "best_epoch": "validation_loss",
         "epochs": 2,
         "warm_up_steps": 0,
         "batch_size": 2,
