@@ -30,11 +30,11 @@ class Channel(filesystem.Channel):
         suffix = f".{queue}.msg"
         return sorted(path for path in Path(self.data_folder_in).iterdir() if path.name.endswith(suffix))
 
-    def _put(self, queue: str, payload: Any, **_: Any) -> None:
+    def _put(self, queue: str, message: Any, **_: Any) -> None:
         target = Path(self.data_folder_out) / f"{time.time_ns()}_{uuid.uuid4().hex}.{queue}.msg"
-        _write(target, payload)
+        _write(target, message)
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         for path in self._messages(queue):
             mine = path.with_name(f".taken-{path.name}")
             try:
