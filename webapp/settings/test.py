@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
+
+import webapp.settings
 
 if "CEMLAB_DATA" not in os.environ:
     _folder = tempfile.mkdtemp(prefix="cemlab-test-")
     os.environ["CEMLAB_DATA"] = _folder
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+    # The package was read before this module, with the folder of an installation.
+    importlib.reload(webapp.settings)
 
 from webapp.settings import *
 
