@@ -30,9 +30,10 @@ class Channel(filesystem.Channel):
         suffix = f".{queue}.msg"
         return sorted(path for path in Path(self.data_folder_in).iterdir() if path.name.endswith(suffix))
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    # kombu's own two base classes disagree on the name of the second parameter
+    def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]
         target = Path(self.data_folder_out) / f"{time.time_ns()}_{uuid.uuid4().hex}.{queue}.msg"
-        _write(target, message)
+        _write(target, payload)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         for path in self._messages(queue):
