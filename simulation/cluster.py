@@ -48,8 +48,8 @@ def grow_cluster(
 ) -> GrownCluster | None:
     """Grow a cluster from the best candidate.
 
-    The set takes, one at a time, a candidate within a radius of any member; the radius starts at the mean spacing of
-    the plan and widens by 1.3 when nothing is near. Pattern, smallest spacing and largest diameter limit the choice.
+    The set takes, one at a time, a candidate within a radius of any member; the radius starts at 1.4 times the mean
+    spacing of the plan and widens by 1.3 when nothing is near. Pattern, smallest spacing and largest diameter limit the choice.
     Missing places are filled in at random inside the pattern, with repulsion.
 
     Parameters
@@ -83,7 +83,7 @@ def grow_cluster(
     chosen = [0]
     nearest = np.hypot(*(available - start).T)
     farthest = nearest.copy()
-    radius = max(1.0 / spacing_mm, limit / np.sqrt(plan.count))
+    radius = max(1.0 / spacing_mm, 1.4 * limit / np.sqrt(plan.count))
     while len(chosen) < plan.count:
         near = allowed & (nearest <= radius) & (nearest >= apart) & (farthest <= limit)
         options = np.flatnonzero(near)

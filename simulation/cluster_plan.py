@@ -77,7 +77,7 @@ def draw_plan(rng: np.random.Generator, malignancy: Malignancy, *, spread_scale:
     count = log_normal(rng, parameters.count_median, parameters.count_sigma, *COUNT_RANGE)
     diameter = log_normal(rng, parameters.diameter_median_mm, parameters.diameter_sigma, *DIAMETER_RANGE_MM)
     pattern = _choose(rng, parameters.patterns)
-    if pattern == "regional":
+    if pattern != "grouped":  # longer, not only thinner or looser, than a grouped cluster
         diameter = min(diameter * 1.4, DIAMETER_RANGE_MM[1])
     morphology = _choose(rng, MORPHOLOGIES[malignancy])
     comedo = malignancy == "malignant" and rng.random() < 0.2

@@ -122,7 +122,7 @@ def test_benign_and_malignant_clusters_differ_as_designed(host: PhantomView) -> 
     area: dict[str, list[float]] = {"benign": [], "malignant": []}
     size: dict[str, list[float]] = {"benign": [], "malignant": []}
     for malignancy in ("benign", "malignant"):
-        for seed in range(8):
+        for seed in range(12):
             made = simulate(host.pair, malignancy=malignancy, seed=seed, lesion_free=True, settings=QUICK)
             area[malignancy].append(made.record["mask"]["area_mm2"])
             size[malignancy] += [c.diameter_mm for c in made.calcifications if c.morphology != "coarse"]
