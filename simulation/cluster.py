@@ -49,8 +49,8 @@ def grow_cluster(
     """Grow a cluster from the best candidate.
 
     The set takes, one at a time, a candidate within a radius of any member; the radius starts at 1.4 times the mean
-    spacing of the plan and widens by 1.3 when nothing is near. Pattern, smallest spacing and largest diameter limit the choice.
-    Missing places are filled in at random inside the pattern, with repulsion.
+    spacing of the plan and widens by 1.3 when nothing is near. Pattern, smallest spacing and largest diameter
+    limit the choice. Missing places are filled in at random inside the pattern, with repulsion.
 
     Parameters
     ----------
