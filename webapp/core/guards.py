@@ -12,6 +12,8 @@ from typing import Any, Literal
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+Event = Literal["INSERT", "UPDATE", "DELETE"]
+
 
 @dataclass(frozen=True)
 class Guard:
@@ -22,7 +24,7 @@ class Guard:
 
     name: str
     table: str
-    event: Literal["INSERT", "UPDATE", "DELETE"]
+    event: Event
     condition: str
     message: str
 
@@ -41,6 +43,7 @@ def frozen_children(table: str, version: str = "{row}.version_id") -> list[Guard
 
     `version` is SQL for the row's version id, with ``{row}`` for NEW or OLD.
     """
+    events: tuple[tuple[Event, str], ...] = (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD"))
     return [
         Guard(
             name=f"{table}_frozen_{event.lower()}",
@@ -52,7 +55,7 @@ def frozen_children(table: str, version: str = "{row}.version_id") -> list[Guard
             ),
             message="a frozen dataset version cannot change",
         )
-        for event, row in (("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD"))
+        for event, row in events
     ]
 
 

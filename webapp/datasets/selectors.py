@@ -181,7 +181,7 @@ def _images_in_several_splits(version: DatasetVersion) -> int:
 
 def split_counts(version: DatasetVersion) -> dict[str, int]:
     """Patients per split; the empty key counts those without one."""
-    counts = {split: 0 for split in [*Split.values, ""]}
+    counts = dict.fromkeys([*Split.values, ""], 0)
     counts |= dict(version.assignments.values_list("split").annotate(patients=Count("patient")))
     patients = version.exams.values("patient").distinct().count()
     counts[""] = patients - sum(counts.values())

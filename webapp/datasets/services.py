@@ -127,7 +127,7 @@ def draw(*, actor: User, version: DatasetVersion, settings: SplitSettings) -> di
     version.split_settings = asdict(settings) | {"external_sites": list(settings.external_sites)}
     version.save(update_fields=["split_settings"])
     counts = {split: sum(found == split for found in assignment.values()) for split in Split.values}
-    audit.record(actor=actor, action="datasets.draw_split", project=project, target=version, **counts)
+    audit.record(actor=actor, action="datasets.draw_split", project=project, target=version, patients=counts)
     return counts
 
 

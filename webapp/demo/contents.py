@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from django.conf import settings
 
@@ -25,9 +26,9 @@ from webapp.experiments.models import Experiment
 SLUG = "demo"
 QUESTION = "Does adding synthetic clusters raise the sensitivity for malignant clusters?"
 PASSWORD = "cemlab-demo"
-PATIENTS = {"A": 18, "B": 8}
+PATIENTS: dict[Literal["A", "B"], int] = {"A": 18, "B": 8}
 """Phantom patients of the internal and of the external site."""
-SIZE = "test"
+SIZE: Literal["full", "small", "test"] = "test"
 PHANTOM_SEED = 2024
 EPOCHS = 6
 RATIOS = (0.0, 1.0, 2.0)

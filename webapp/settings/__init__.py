@@ -183,6 +183,12 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Cases, datasets, experiments and results of contrast-enhanced mammography projects.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "webapp.jobs.models.JobState",
+        "RunStateEnum": "webapp.experiments.models.RunState",
+        "VersionStateEnum": "webapp.datasets.models.DatasetVersion.State",
+        "MalignancyEnum": "webapp.annotations.models.Malignancy",
+    },
 }
 
 LOGGING = {

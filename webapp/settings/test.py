@@ -21,7 +21,7 @@ from webapp.settings import *
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]
-LOGGING["root"]["level"] = "WARNING"
+LOGGING = LOGGING | {"root": {"handlers": ["console"], "level": "WARNING"}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, because live servers, workers and job processes open the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_ROOT / "test.sqlite3")}

@@ -101,7 +101,7 @@ def _make_case(
     for step in range(min(HOSTS_TRIED, max(len(hosts), 3))):
         place = number - 1 + step
         host, variant = hosts[order[place % len(hosts)]], place // len(hosts)
-        made = []
+        made: list[MadeView] = []
         for host_view in host.views:
             try:
                 partner = made[0].case.placement if made else None

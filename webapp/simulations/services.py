@@ -74,7 +74,7 @@ def create_batch(
         created_by=actor,
     )
     batch.save(update_fields=["job"])
-    audit.record(actor=actor, action="simulations.create_batch", project=project, target=batch, **wanted)
+    audit.record(actor=actor, action="simulations.create_batch", project=project, target=batch, wanted=wanted)
     return batch
 
 

@@ -17,7 +17,7 @@ from imaging.pair import CEMPair
 from imaging.reading import read_pixels
 from imaging.rendering import display_window, thumbnail_of
 from simulation.case import SimulatedCase
-from webapp.annotations import services as annotations
+from webapp.annotations import services as annotation_services
 from webapp.cases.importing.drafts import ImageDraft
 from webapp.cases.importing.keys import keyed
 from webapp.cases.importing.pairs import THUMBNAIL
@@ -68,7 +68,7 @@ def store_case(
             masks.append(name)
 
         def complete(views: list[View]) -> None:
-            lesion = annotations.create_lesion(
+            lesion = annotation_services.create_lesion(
                 actor=None,
                 exam=made[0].host.view.exam,
                 laterality=host.laterality,
@@ -78,7 +78,7 @@ def store_case(
                 evidence=f"{batch}, {malignancy} case {number}",
             )
             for entry, view, mask in zip(made, views, masks, strict=True):
-                annotations.revise_annotation(
+                annotation_services.revise_annotation(
                     actor=None,
                     lesion=lesion,
                     view=view,
@@ -171,12 +171,12 @@ def _as_dicom(
 
 
 def _as_png(pair: CEMPair, folder: Path, stem: str) -> dict[str, tuple[Path, str]]:
-    paths = {}
+    paths: dict[str, tuple[Path, str]] = {}
     for kind, pixels in ((ImageKind.LOW_ENERGY, pair.low_energy), (ImageKind.RECOMBINED, pair.recombined)):
         path = folder / f"{stem}_{kind}.png"
         PillowImage.fromarray(pixels).save(path)
         paths[str(kind)] = (path, "")
-    return paths  # type: ignore[return-value]
+    return paths
 
 
 def _copier(source: Path) -> Any:
