@@ -1,4 +1,39 @@
-"""Addresses of api."""
+"""Addresses of the API. `arm` is the position of an arm in its design, from 0."""
+
+from django.urls import include, path
+
+from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, results
 
 app_name = "api"
-urlpatterns = []
+
+EXPERIMENT = "experiments/<int:number>/"
+RUN = f"{EXPERIMENT}runs/<int:arm>-<int:seed>/"
+VERSION = "datasets/<slug:slug>/versions/<int:number>/"
+
+in_project = [
+    path("", projects.ProjectDetail.as_view(), name="project"),
+    path("cases/", cases.CaseList.as_view(), name="cases"),
+    path("cases/<int:number>/", cases.CaseDetail.as_view(), name="case"),
+    path("lesions/", cases.LesionList.as_view(), name="lesions"),
+    path("lesions/<int:pk>/", cases.LesionDetail.as_view(), name="lesion"),
+    path("datasets/", datasets.DatasetList.as_view(), name="datasets"),
+    path("datasets/<slug:slug>/", datasets.DatasetDetail.as_view(), name="dataset"),
+    path(VERSION, datasets.VersionDetail.as_view(), name="version"),
+    path(f"{VERSION}splits/", datasets.SplitList.as_view(), name="splits"),
+    path("experiments/", experiments.ExperimentList.as_view(), name="experiments"),
+    path(EXPERIMENT, experiments.ExperimentDetail.as_view(), name="experiment"),
+    path(f"{EXPERIMENT}arms/", experiments.ArmList.as_view(), name="arms"),
+    path(f"{EXPERIMENT}runs/", experiments.RunList.as_view(), name="runs"),
+    path(RUN, experiments.RunDetail.as_view(), name="run"),
+    path(f"{RUN}predictions/", experiments.PredictionList.as_view(), name="predictions"),
+    path(f"{EXPERIMENT}results/", results.ExperimentResults.as_view(), name="results"),
+    path("jobs/", jobs.JobList.as_view(), name="jobs"),
+    path("jobs/<int:number>/", jobs.JobDetail.as_view(), name="job"),
+]
+
+urlpatterns = [
+    path("v1/projects/", projects.ProjectList.as_view(), name="projects"),
+    path("v1/projects/<slug:project>/", include(in_project)),
+    path("schema/", reference.Schema.as_view(), name="schema"),
+    path("docs/", reference.reference, name="docs"),
+]
