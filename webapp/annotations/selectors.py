@@ -31,4 +31,4 @@ def current_annotations(view_ids: Iterable[int]) -> QuerySet[Annotation]:
 
 def revisions(lesion: Lesion) -> QuerySet[Annotation]:
     """All outlines a lesion ever had, newest first."""
-    return lesion.annotations.select_related("view", "author").order_by("view_id", "-revision")  # type: ignore[attr-defined,no-any-return]
+    return lesion.annotations.select_related("view", "author").order_by("view_id", "-revision")

@@ -59,9 +59,7 @@ def create_lesion(
 
 
 @transaction.atomic
-def change_class(
-    *, actor: User | None, lesion: Lesion, lesion_type: str, malignancy: str, evidence: str
-) -> Lesion:
+def change_class(*, actor: User | None, lesion: Lesion, lesion_type: str, malignancy: str, evidence: str) -> Lesion:
     """Correct what a lesion is; the former class stays in the audit trail.
 
     Raises
@@ -129,9 +127,7 @@ def revise_annotation(
 
 
 @transaction.atomic
-def withdraw_annotation(
-    *, actor: User | None, lesion: Lesion, view: View, based_on: int | None = None
-) -> Annotation:
+def withdraw_annotation(*, actor: User | None, lesion: Lesion, view: View, based_on: int | None = None) -> Annotation:
     """Say that the lesion is not on the view: a revision that keeps the last outline for the record.
 
     Raises
@@ -158,9 +154,7 @@ def withdraw_annotation(
     return annotation
 
 
-def record_imported(
-    view: View, shape: tuple[int, int], lesions: list[LesionDraft], author: User | None
-) -> None:
+def record_imported(view: View, shape: tuple[int, int], lesions: list[LesionDraft], author: User | None) -> None:
     """Keep the lesions that came with a view's images (runs inside the import's transaction).
 
     A lesion whose `key` is known in the same breast of the exam is the one already seen on the other view.
@@ -193,7 +187,7 @@ def record_imported(
 
 def refresh_classes(exam: Exam) -> None:
     """Derive `Exam.lesion_classes` from the exam's lesions; synthetic ones do not count."""
-    found = exam.lesions.exclude(origin="synthetic").values_list("lesion_type", "malignancy")  # type: ignore[attr-defined]
+    found = exam.lesions.exclude(origin="synthetic").values_list("lesion_type", "malignancy")
     Exam.objects.filter(pk=exam.pk).update(lesion_classes=classes.bits(found))
 
 

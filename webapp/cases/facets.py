@@ -129,7 +129,7 @@ def _views(_: list[Group]) -> list[Choice]:
 
 def _origins(_: list[Group]) -> list[Choice]:
     return [
-        Choice(origin.value, origin.label, lambda group, origin=origin: group.origin == origin, Q(origin=origin))  # type: ignore[misc]
+        Choice(origin.value, str(origin.label), lambda group, origin=origin: group.origin == origin, Q(origin=origin))  # type: ignore[misc]
         for origin in (Origin.REAL, Origin.PHANTOM)
     ]
 

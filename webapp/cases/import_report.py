@@ -14,8 +14,14 @@ from webapp.jobs.selectors import row
 
 SHOWN_FILES = 200
 SHOWN_EXAMS = 200
-_ORDER = {Verdict.ASK: 0, Verdict.REFUSED: 1, Verdict.IMPORTED: 2, Verdict.UNCHANGED: 3, Verdict.IGNORED: 4}
-_CHIPS = {
+_ORDER: dict[str, int] = {
+    Verdict.ASK: 0,
+    Verdict.REFUSED: 1,
+    Verdict.IMPORTED: 2,
+    Verdict.UNCHANGED: 3,
+    Verdict.IGNORED: 4,
+}
+_CHIPS: dict[str, str] = {
     Verdict.ASK: "needs_look",
     Verdict.REFUSED: "refused",
     Verdict.IMPORTED: "complete",
@@ -48,7 +54,9 @@ def report_context(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         "stopped": batch.summary.get("stopped") or (job.error if job is not None and job.state == "failed" else ""),
         "counts": counts,
         "groups": _groups(batch),
-        "exams": [(exam, rows.matrix_markup(exam.cells), rows.state_markup(exam.complete, exam.needs_look)) for exam in exams],
+        "exams": [
+            (exam, rows.matrix_markup(exam.cells), rows.state_markup(exam.complete, exam.needs_look)) for exam in exams
+        ],
         "removed": sorted(batch.summary.get("deidentification", {}).items()),
         "questions": list(ImportFile.objects.filter(batch=batch, verdict=Verdict.ASK)),
     }

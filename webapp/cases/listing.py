@@ -107,8 +107,7 @@ class Listing:
         largest = sum(count for _, count in counts)
         words = self.columns[name]
         lines = [
-            FacetLine(word, word, count, count / largest if largest else 0.0, word in words)
-            for word, count in counts
+            FacetLine(word, word, count, count / largest if largest else 0.0, word in words) for word, count in counts
         ]
         return ShownFacet(name, column.label, True, lines)
 
@@ -120,7 +119,9 @@ class Listing:
         if self.import_number is not None:
             chips.append(self._chip(f"Import {self.import_number}", "import", str(self.import_number)))
         for facet in exam_facets.values():
-            chips += [self._chip(f"{facet.label}: {one.label}", facet.name, one.value) for one in self.chosen[facet.name]]
+            chips += [
+                self._chip(f"{facet.label}: {one.label}", facet.name, one.value) for one in self.chosen[facet.name]
+            ]
         for name, column in case_columns.providers.items():
             chips += [self._chip(f"{column.label}: {word}", name, word) for word in self.columns[name]]
         return chips
@@ -177,9 +178,7 @@ def listing(user: User | AnonymousUser, project: Project, query: QueryDict) -> L
         sort=sort,
         exams=_sorted(restricted.filter(own), sort),
         groups=groups,
-        _bases={
-            name: _restrict(base.filter(own), project, {**columns, name: []}) for name in case_columns.providers
-        },
+        _bases={name: _restrict(base.filter(own), project, {**columns, name: []}) for name in case_columns.providers},
     )
 
 

@@ -72,13 +72,17 @@ def attention(user: User | AnonymousUser, project: Project) -> list[Task]:
     missing = exams.filter(complete=False).exclude(cells=0).count()
     if missing:
         tasks.append(
-            Task(missing, "exams have an image without its partner of the other kind", f"{cases}?images=partner-missing", "Look")
+            Task(
+                missing,
+                "exams have an image without its partner of the other kind",
+                f"{cases}?images=partner-missing",
+                "Look",
+            )
         )
     flagged = exams.filter(needs_look=True, complete=True).count()
     if flagged:
-        tasks.append(
-            Task(flagged, "exams have a view whose pixels contradict its header", f"{cases}?images=needs-look", "Look")
-        )
+        words = "exams have a view whose pixels contradict its header"
+        tasks.append(Task(flagged, words, f"{cases}?images=needs-look", "Look"))
     waiting = (
         ImportFile.objects.filter(batch__project=project, verdict=Verdict.ASK)
         .exclude(waiting="")

@@ -9,9 +9,7 @@ from webapp.cases.models import Exam, Image, View
 def refresh_exam(exam: Exam) -> None:
     """Derive `cells`, `complete` and `attention` from the exam's acquired views; called where views change."""
     cells = matrix.bits(
-        Image.objects.filter(view__exam=exam, view__variant=0).values_list(
-            "view__laterality", "view__position", "kind"
-        )
+        Image.objects.filter(view__exam=exam, view__variant=0).values_list("view__laterality", "view__position", "kind")
     )
     attention = matrix.missing_partners(cells)
     for view in View.objects.filter(exam=exam, variant=0):

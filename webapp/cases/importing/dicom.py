@@ -113,7 +113,9 @@ class DicomImport:
                 if self.keep
                 else "Hand the file in on the Import page, where you can look at it and say which it is."
             )
-            self.report.ask(file.name, f"{found.laterality} {found.position}: {found.kind_reason}", advice, waiting=waiting)
+            self.report.ask(
+                file.name, f"{found.laterality} {found.position}: {found.kind_reason}", advice, waiting=waiting
+            )
             return None
         return found
 
@@ -280,5 +282,5 @@ def _two_people(fact: str) -> Refused:
     return Refused(
         "Two people under one identifier",
         f"Files of this import carry the same patient identifier but differ in {fact}.",
-        "Two people may share the identifier, or one entry is wrong. None of them was stored: correct it at the source.",
+        "Two people may share the identifier, or one entry is wrong. None was stored: correct it at the source.",
     )

@@ -190,5 +190,7 @@ def _attention(image: StoredImage, laterality: str) -> list[str]:
         return ["no breast was found in the pixels"]
     expected = "left" if laterality == "L" else "right"
     if side != expected:
-        return [f"the header says {'left' if laterality == 'L' else 'right'} breast, but the chest wall is on the {side}"]
+        return [
+            f"the header says {'left' if laterality == 'L' else 'right'} breast, but the chest wall is on the {side}"
+        ]
     return []

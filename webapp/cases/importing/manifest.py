@@ -103,7 +103,7 @@ def read_lines(path: Path) -> list[ManifestLine]:
         if header is None or not any(cell.strip() for cell in header):
             raise ImportStopped(f"{name} is empty: a head line with the columns and one line a view are needed.")
         columns = _columns(name, header)
-        lines = []
+        lines: list[ManifestLine] = []
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue

@@ -84,7 +84,7 @@ def _repeat(file: Examined) -> Refused:
     return Refused(
         "Repeated exposure",
         f"{file.laterality} {file.position} was exposed more than once; another exposure of this exam was taken.",
-        "An exam keeps one exposure of each view: the complete pair, else the latest. Remove the other to take this one.",
+        "An exam keeps one exposure of each view: the complete pair, else the latest.",
     )
 
 

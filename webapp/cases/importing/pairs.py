@@ -59,7 +59,7 @@ def import_lines(
             if view in seen:
                 raise Refused(
                     "View listed twice",
-                    f"Line {row.line}: {row.laterality} {row.position} of this patient is already on line {seen[view]}.",
+                    f"Line {row.line}: {row.laterality} {row.position} is on line {seen[view]} already.",
                     "Keep one of the two lines: an exam has each view once.",
                 )
             seen[view] = row.line
@@ -164,8 +164,8 @@ def _lesions(row: PairRow, mask: NDArray[np.bool_] | None) -> list[LesionDraft]:
         return []
     found = []
     for region in regions(mask, minimum_area=SMALLEST_LESION * mask.size):
-        x1, y1, _, _ = region.box
-        outline = [(polygon + (x1, y1)).tolist() for polygon in mask_to_polygons(region.mask)]
+        corner = np.array(region.box[:2])
+        outline = [(polygon + corner).tolist() for polygon in mask_to_polygons(region.mask)]
         found.append(
             LesionDraft(
                 lesion_type=row.lesion_type,
@@ -183,9 +183,7 @@ def _lesion_source(lesions: list[LesionDraft]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _image(
-    kind: str, path: Path, image: StoredImage, sources: dict[Path, str], spacing_mm: float | None
-) -> ImageDraft:
+def _image(kind: str, path: Path, image: StoredImage, sources: dict[Path, str], spacing_mm: float | None) -> ImageDraft:
     spacing = image.spacing_mm or ((spacing_mm, spacing_mm) if spacing_mm else None)
     return ImageDraft(
         kind=kind,

@@ -1,4 +1,4 @@
-"""Importing a set of phantoms by its manifest (docs/formats/phantom.md): DICOM pairs whose lesions are known exactly."""
+"""Importing a set of phantoms by its manifest (docs/formats/phantom.md): DICOM pairs with exactly known lesions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from imaging.sandbox import Sandbox
+from webapp.accounts.models import Project, User
 from webapp.cases.importing import keys
 from webapp.cases.importing.dicom import DicomImport, Progress
 from webapp.cases.importing.drafts import LesionDraft
@@ -19,7 +20,6 @@ from webapp.cases.importing.run import never, no_progress, reporting
 from webapp.cases.importing.sources import SourceFile
 from webapp.cases.importing.store import store_view
 from webapp.cases.importing.targets import site_for, start_batch
-from webapp.accounts.models import Project, User
 from webapp.cases.models import Origin
 
 SCHEMA = "cemlab.phantom/1"
@@ -90,8 +90,8 @@ def _import_view(run: DicomImport, view: dict[str, Any], folder: Path, sandbox: 
     except Refused as reason:
         run.report.refused(name, reason)
     except (KeyError, TypeError, ValueError) as error:
-        reason = Refused("Line of the manifest wrong", f"The manifest's entry of this view is incomplete ({error}).")
-        run.report.refused(name, reason)
+        wrong = Refused("Line of the manifest wrong", f"The manifest's entry of this view is incomplete ({error}).")
+        run.report.refused(name, wrong)
 
 
 def _examined(view: dict[str, Any], kind: str, folder: Path, sandbox: Sandbox) -> Examined:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from webapp.cases.importing import keys, manifest, pairs, sources, uploads
 from webapp.cases.importing.dicom import DicomImport
@@ -37,9 +38,7 @@ def import_pairs(*, manifest_path: Path, project: str, site: str, spacing_mm: fl
     spacing_mm = manifest.checked_spacing(spacing_mm)
     lines = manifest.read_lines(manifest_path)
     found = project_for(project)
-    batch = start_batch(
-        project=found, site=site_for(found, site), source="pairs", actor=None, spacing_mm=spacing_mm
-    )
+    batch = start_batch(project=found, site=site_for(found, site), source="pairs", actor=None, spacing_mm=spacing_mm)
     return run_pairs(batch=batch, lines=lines, folder=manifest_path.parent)
 
 
@@ -100,7 +99,7 @@ def run_upload(
         If an archive is unsafe, nothing or several manifests were handed in, or the disk is full.
     """
     # A second attempt (after a lost worker) reports anew; what the first one stored is found unchanged.
-    batch.files.all().delete()  # type: ignore[attr-defined]
+    batch.files.all().delete()
     try:
         with sources.workspace() as folder, reporting(batch) as report:
             _import_uploaded(batch, report, folder, progress, should_stop)
@@ -158,9 +157,9 @@ def run_answer(*, file: ImportFile, kind: str) -> Report:
     batch = file.batch
     path = uploads.waiting_file(batch.folder, file.waiting)
     with reporting(batch, adds=True) as report:
-        DicomImport(
-            batch, report, no_progress, never, stated_kinds={keys.keyed_file(path): kind}
-        ).run([sources.SourceFile(path, file.name)])
+        DicomImport(batch, report, no_progress, never, stated_kinds={keys.keyed_file(path): kind}).run(
+            [sources.SourceFile(path, file.name)]
+        )
         file.delete()
     uploads.drop(batch.folder, file.waiting)
     return report
@@ -183,7 +182,9 @@ def reporting(batch: ImportBatch, *, adds: bool = False) -> Iterator[Report]:
             action="cases.import",
             project=batch.project,
             target=batch,
-            site=batch.site.code,
-            source=batch.source,
-            **{key: value for key, value in batch.summary.items() if isinstance(value, int)},
+            **{"site": batch.site.code, "source": batch.source, **_numbers(batch.summary)},
         )
+
+
+def _numbers(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if isinstance(value, int)}

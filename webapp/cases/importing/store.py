@@ -111,7 +111,7 @@ def _fresh_images(project: Project, view: View | None, draft: ViewDraft) -> list
 
 
 def _same_geometry(stored: list[Image], draft: ViewDraft, fresh: list[ImageDraft]) -> None:
-    shapes = {(image.rows, image.columns) for image in [*stored, *draft.images]}
+    shapes = {(image.rows, image.columns) for image in stored} | {(one.rows, one.columns) for one in draft.images}
     if len(shapes) > 1:
         (rows, columns), (other_rows, other_columns) = sorted(shapes)[:2]
         raise Refused(
@@ -125,9 +125,7 @@ def _same_geometry(stored: list[Image], draft: ViewDraft, fresh: list[ImageDraft
         (round(image.spacing_row, 4), round(image.spacing_column, 4))
         for image in stored
         if image.spacing_row and image.spacing_column
-    } | {
-        (round(image.spacing_mm[0], 4), round(image.spacing_mm[1], 4)) for image in draft.images if image.spacing_mm
-    }
+    } | {(round(image.spacing_mm[0], 4), round(image.spacing_mm[1], 4)) for image in draft.images if image.spacing_mm}
     if len(spacings) > 1:
         raise Refused(
             "Pixel spacing differs",
@@ -178,9 +176,7 @@ def write_image(image: ImageDraft, written: list[Path]) -> Image:
     )
 
 
-def _create(
-    project: Project, site: Site, author: User | None, draft: ViewDraft, images: list[Image]
-) -> Stored:
+def _create(project: Project, site: Site, author: User | None, draft: ViewDraft, images: list[Image]) -> Stored:
     # One writer a project at a time: numbers are given without gaps and two imports agree on patients.
     Project.objects.select_for_update().get(pk=project.pk)
     patient, new_patient = _patient(project, site, draft)
@@ -199,9 +195,7 @@ def _create(
             origin=draft.origin,
         )
     elif exam.origin != draft.origin:
-        raise Refused(
-            "Real and phantom mixed", f"{exam} holds {exam.origin} images, this view is {draft.origin}.", ""
-        )
+        raise Refused("Real and phantom mixed", f"{exam} holds {exam.origin} images, this view is {draft.origin}.", "")
     view, new_view = View.objects.get_or_create(
         exam=exam,
         laterality=draft.laterality,

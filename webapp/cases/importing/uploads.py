@@ -178,7 +178,9 @@ def _check(piece: Piece) -> None:
     if not piece.name or len(piece.name) > _LONGEST_NAME or "\x00" in piece.name:
         raise UserError("A file has no usable name.")
     if not 0 <= piece.size <= LARGEST_FILE:
-        raise UserError(f"One file is larger than {LARGEST_FILE // 2**30} GiB, more than is taken. Hand it in in parts.")
+        raise UserError(
+            f"One file is larger than {LARGEST_FILE // 2**30} GiB, more than is taken. Hand it in in parts."
+        )
     if len(piece.content) > LARGEST_PIECE:
         raise UserError("A piece of the upload is too large.")
     if piece.offset < 0 or piece.offset + len(piece.content) > piece.size:

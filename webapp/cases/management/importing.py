@@ -55,4 +55,3 @@ def answer(command: BaseCommand, name: str, run: Callable[[], Report], *, as_jso
     if found["failed"]:
         # The reasons stand above; an exception would repeat them after the JSON line.
         raise SystemExit(1)
-

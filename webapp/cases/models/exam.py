@@ -12,7 +12,9 @@ class Exam(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="exams")
     patient = models.ForeignKey(Patient, on_delete=models.CASCADE, related_name="exams")
-    number = models.PositiveIntegerField(help_text="Counts the exams of a project; names the case on pages and in URLs.")
+    number = models.PositiveIntegerField(
+        help_text="Counts the exams of a project; names the case on pages and in URLs."
+    )
     source_key = models.CharField(max_length=64, help_text="Keyed hash of the study, for re-imports.")
     date = models.DateField(null=True, help_text="Shifted per patient.")
     device = models.CharField(max_length=100, blank=True)

@@ -24,9 +24,7 @@ class View(models.Model):
     class Meta:
         ordering = ["exam_id", "-laterality", "position", "variant"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["exam", "laterality", "position", "variant"], name="view_once_in_exam"
-            ),
+            models.UniqueConstraint(fields=["exam", "laterality", "position", "variant"], name="view_once_in_exam"),
             models.CheckConstraint(
                 condition=Q(origin="synthetic", variant__gt=0) | (~Q(origin="synthetic") & Q(variant=0)),
                 name="only_synthetic_views_are_variants",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -17,7 +17,7 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.cases import matrix
-from webapp.cases.listing import Listing, listing
+from webapp.cases.listing import Listing, filtered_exams, listing
 from webapp.cases.models import Image, ImageKind
 from webapp.cases.rows import exam_markup, matrix_markup, rows_of, state_markup, thumbnail_url
 from webapp.cases.selectors import exams_of
@@ -38,11 +38,11 @@ class KnownCount(Paginator):
     """A paginator that was told the count, so that the database is not asked again."""
 
     def __init__(self, found: Listing) -> None:
-        super().__init__(found.exams, PAGE_SIZE)
+        super().__init__(found.exams.select_related("patient__site"), PAGE_SIZE)
         self._known = found.count
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """Exams in the list."""
         return self._known
 
@@ -60,7 +60,7 @@ def case_list(request: HttpRequest, project: Project) -> HttpResponse:
     page = KnownCount(found).get_page(request.GET.get("page"))
     kind = _kind(request)
     grid = request.GET.get("layout") == "images"
-    exams = list(page.object_list.select_related("patient__site"))
+    exams = list(page.object_list)
     role: str = request.role  # type: ignore[attr-defined]
     query = request.GET.urlencode()
     chips = found.chips()
@@ -112,13 +112,13 @@ def _layout_options(found: Listing, grid: bool) -> list[dict[str, Any]]:
 def search(request: HttpRequest, project: Project) -> HttpResponse:
     """The search field of every page: straight to the case when there is only one, else the list."""
     words = request.GET.get("q", "").strip()
-    found = listing(request.user, project, request.GET)
-    base = reverse("cases:list", args=[project.slug])
-    numbers = list(found.exams.values_list("number", flat=True)[:2]) if words else []
-    if len(numbers) == 1:
-        return redirect(f"{base}{numbers[0]}/")
-    query = request.GET.copy()
+    query = QueryDict(mutable=True)
     query["q"] = words
+    base = reverse("cases:list", args=[project.slug])
+    numbers = list(filtered_exams(request.user, project, query).values_list("number", flat=True)[:50]) if words else []
+    exact = [number for number in numbers if str(number) == words]
+    if exact or len(numbers) == 1:
+        return redirect(f"{base}{(exact or numbers)[0]}/")
     return redirect(f"{base}?{query.urlencode()}")
 
 

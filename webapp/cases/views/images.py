@@ -16,10 +16,7 @@ _TYPES = {"dicom": "application/dicom", "png": "image/png", "jpeg": "image/jpeg"
 
 def _image(request: HttpRequest, project: Project, image_id: int) -> Image:
     image = (
-        images_of(request.user)
-        .filter(view__exam__project=project, pk=image_id)
-        .select_related("view__exam")
-        .first()
+        images_of(request.user).filter(view__exam__project=project, pk=image_id).select_related("view__exam").first()
     )
     if image is None:
         raise Http404("No such image.")

@@ -37,13 +37,12 @@ def _batch(request: HttpRequest, project: Project, number: int) -> ImportBatch:
 def import_page(request: HttpRequest, project: Project) -> HttpResponse:
     """Drop zone; without a script the same form takes files in one post."""
     form = ImportForm(request.POST or None, project=project)
-    if request.method == "POST":
-        if form.is_valid():
-            try:
-                batch = _take_whole_files(request, project, form)
-                return redirect("cases:import-report", project.slug, batch.number)
-            except UserError as error:
-                form.add_error(error.field if error.field in form.fields else None, str(error))
+    if request.method == "POST" and form.is_valid():
+        try:
+            batch = _take_whole_files(request, project, form)
+            return redirect("cases:import-report", project.slug, batch.number)
+        except UserError as error:
+            form.add_error(error.field if error.field in form.fields else None, str(error))
     context = {
         "form": form,
         "recent": imports_of(request.user, project)[:RECENT],
@@ -81,7 +80,7 @@ def begin(request: HttpRequest, project: Project) -> JsonResponse:
     """Start an upload in pieces; answers where they go."""
     form = ImportForm(request.POST, project=project)
     if not form.is_valid():
-        return _refusal(" ".join(message for errors in form.errors.values() for message in errors))
+        return _refusal(" ".join(str(message) for errors in form.errors.values() for message in errors))
     try:
         batch = services.begin_upload(
             actor=_user(request),
@@ -151,7 +150,9 @@ def status(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 
 
 def _file(batch: ImportBatch, file_id: int) -> ImportFile:
-    return get_object_or_404(ImportFile.objects.select_related("batch__project", "batch__site"), batch=batch, pk=file_id)
+    return get_object_or_404(
+        ImportFile.objects.select_related("batch__project", "batch__site"), batch=batch, pk=file_id
+    )
 
 
 @require_GET
@@ -172,7 +173,9 @@ def answer(request: HttpRequest, project: Project, number: int, file_id: int) ->
     """Say which kind a file is."""
     batch = _batch(request, project, number)
     try:
-        outcome = services.answer_kind(actor=_user(request), file=_file(batch, file_id), kind=request.POST.get("kind", ""))
+        outcome = services.answer_kind(
+            actor=_user(request), file=_file(batch, file_id), kind=request.POST.get("kind", "")
+        )
     except UserError as error:
         messages.error(request, str(error))
         return redirect("cases:import-report", project.slug, number)
