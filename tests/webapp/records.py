@@ -45,8 +45,9 @@ def make_exam(
     with_files: bool = False,
     shape: tuple[int, int] = (96, 64),
     seed: int = 0,
+    box: tuple[float, float, float, float] | None = None,
 ) -> Exam:
-    """An exam whose lesions lie in the right breast, each outlined on every view of it."""
+    """An exam whose lesions lie in the right breast, each outlined on every view of it (in `box` where given)."""
     serial = next(_serial)
     where, _ = Site.objects.get_or_create(project=project, code=site)
     if patient is None:
@@ -68,7 +69,7 @@ def make_exam(
         )
         for view in made:
             if view.laterality == "R":
-                outline(lesion, view, (10.0 * number, 20.0, 10.0 * number + 8, 32.0))
+                outline(lesion, view, box or (10.0 * number, 20.0, 10.0 * number + 8, 32.0))
     return exam
 
 

@@ -26,6 +26,8 @@ from webapp.jobs.errors import JobStopped
 PREDICTED_SPLITS = (Split.VALIDATION, Split.INTERNAL_TEST, Split.EXTERNAL_TEST)
 TRAINING_SHARE = 0.9
 """Share of the progress bar that belongs to training."""
+CURVES = ("training_loss", "validation_loss", "learning_rate")
+"""Numbers of an epoch that are kept as curves."""
 
 
 def perform(run: Run, context: JobContext) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def perform(run: Run, context: JobContext) -> dict[str, Any]:
         f"{len(training.samples)} training views ({len(synthetic)} synthetic), {len(validation.samples)} for validation"
     )
     detector, outcome = _train(run, context, training, validation, folder)
-    sets = {split: SampleSet(split, tuple(sample_sets.acquired_samples(version, split))) for split in PREDICTED_SPLITS}
+    sets = {str(split): SampleSet(split, tuple(sample_sets.acquired_samples(version, split))) for split in PREDICTED_SPLITS}
     findings = _predict(context, detector, sets)
     writers = [evaluator(run, sets, findings) for evaluator in evaluators.values()]
     artifacts = _publish(run, context, outcome)
@@ -78,6 +80,8 @@ def _train(
     def progress(event: Mapping[str, Any]) -> None:
         _follow(run, context, event)
 
+    if any((folder / "checkpoints").glob("*.pt")):
+        context.event("resumed", "Training goes on from the last checkpoint of an earlier attempt.")
     try:
         outcome = detector.fit(
             training,
@@ -100,11 +104,12 @@ def _follow(run: Run, context: JobContext, event: Mapping[str, Any]) -> None:
     if kind == "step":
         step, steps = event.get("step") or 0, event.get("steps") or 1
         share = ((epoch - 1) + step / steps) / epochs
-        context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}")
+        speed = (event.get("metrics") or {}).get("images_per_second")
+        pace = f", {speed:.3g} images/s" if isinstance(speed, int | float) else ""
+        context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}{pace}")
     elif kind == "epoch":
-        metrics = {
-            name: float(value) for name, value in (event.get("metrics") or {}).items() if isinstance(value, int | float)
-        }
+        given = event.get("metrics") or {}
+        metrics = {name: float(given[name]) for name in CURVES if isinstance(given.get(name), int | float)}
         with context.atomic():
             services.record_metrics(run=run, epoch=epoch, metrics=metrics, attempt=context.job.attempt)
         numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(metrics.items()))
@@ -112,8 +117,6 @@ def _follow(run: Run, context: JobContext, event: Mapping[str, Any]) -> None:
         context.progress(epoch / epochs * TRAINING_SHARE, f"epoch {epoch} of {epochs}")
     elif message:
         context.log(message)
-        if kind == "checkpoint" and "resum" in message.lower():
-            context.event("resumed", message)
 
 
 def _predict(

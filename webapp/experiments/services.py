@@ -16,7 +16,7 @@ from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, reproducibility, selectors
 from webapp.experiments.design import ExperimentDesign
-from webapp.experiments.models import Arm, ArmSyntheticView, Experiment, MetricPoint, Run, RunState
+from webapp.experiments.models import Arm, ArmSyntheticView, Experiment, MetricPoint, Run, RunArtifact, RunState
 from webapp.jobs import services as jobs
 from webapp.jobs.models import Job
 from webapp.simulations import services as simulations
@@ -175,3 +175,15 @@ def record_metrics(*, run: Run, epoch: int, metrics: dict[str, float], attempt: 
         MetricPoint.objects.update_or_create(
             run=run, name=name, epoch=epoch, defaults={"value": value, "attempt": attempt}
         )
+
+
+def record_download(*, actor: User, artifact: RunArtifact) -> None:
+    """Write down that a person took a file of a run."""
+    audit.record(
+        actor=actor,
+        action="experiments.download",
+        project=artifact.run.arm.experiment.project,
+        target=artifact,
+        name=f"{artifact.run.arm.experiment}, {artifact.run}: {artifact.name}",
+        sha256=artifact.sha256,
+    )

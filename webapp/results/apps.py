@@ -6,12 +6,14 @@ class ResultsConfig(AppConfig):
     label = "results"
 
     def ready(self) -> None:
-        """Runs are evaluated before they count as done; evaluations never change."""
+        """Runs are evaluated before they count as done; evaluations never change; rail entry, panel of the home."""
         from webapp.core import guards
         from webapp.core.guards import Guard
         from webapp.experiments.evaluators import evaluators
+        from webapp.results import pages
         from webapp.results.services import evaluate_run
 
+        pages.register()
         evaluators.register("results", evaluate_run)
         guards.register(
             Guard(

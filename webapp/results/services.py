@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from django.db import transaction
 
@@ -98,3 +99,18 @@ def record_look(*, actor: User, experiment: Experiment, test_sets: list[str]) ->
     for test_set in test_sets:
         TestSetLook.objects.create(experiment=experiment, test_set=test_set, person=actor)
     audit.record(actor=actor, action="results.look", project=experiment.project, target=experiment, test_sets=test_sets)
+
+
+def record_cases(*, actor: User, experiment: Experiment, evaluation: Evaluation, asked: dict[str, Any]) -> None:
+    """Write down that a person opened the cases behind a number; part of the look that opened the number."""
+    audit.record(
+        actor=actor,
+        action="results.cases",
+        project=experiment.project,
+        target=experiment,
+        run=evaluation.run_id,
+        test_set=evaluation.test_set,
+        group=asked["group"],
+        measure=asked["measure"],
+        outcome=asked["outcome"],
+    )

@@ -1,4 +1,14 @@
 """Addresses of results."""
 
+from django.urls import path
+
+from webapp.results import views
+
 app_name = "results"
-urlpatterns = []
+urlpatterns = [
+    path("results/", views.result_list, name="list"),
+    path("results/<int:number>/", views.experiment, name="experiment"),
+    path("results/<int:number>/lesions/", views.cases, name="cases"),
+    path("results/<int:number>/table.csv", views.export_csv, name="csv"),
+    path("results/<int:number>/table.json", views.export_json, name="json"),
+]

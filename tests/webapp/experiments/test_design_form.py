@@ -1,0 +1,315 @@
+"""The design form: what it offers, what it says would happen, what it refuses and where it says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from detection.configuration import presets
+from tests.webapp import experiment_records, records
+from webapp.accounts.models import Project, User
+from webapp.datasets.models import DatasetVersion
+from webapp.experiments.design_input import DesignInput, compare, preset_texts
+from webapp.experiments.models import Experiment, Run
+from webapp.simulations.models import SimulationBatch
+
+pytestmark = pytest.mark.django_db
+NEW = "/study/experiments/new/"
+
+
+@pytest.fixture
+def project() -> Project:
+    return records.make_project()
+
+
+@pytest.fixture
+def version(project: Project) -> DatasetVersion:
+    return experiment_records.make_version(project)
+
+
+@pytest.fixture
+def researcher(project: Project) -> User:
+    return records.make_member(project, "researcher")
+
+
+@pytest.fixture
+def client(researcher: User) -> Client:
+    client = Client()
+    client.force_login(researcher)
+    return client
+
+
+def filled(version: DatasetVersion, /, **changes: str) -> dict[str, str]:
+    """What a browser sends for a complete design."""
+    given = DesignInput.fresh(version=str(version.pk), device="cpu")
+    settings = preset_texts("cpu-quick") | {"epochs": "1"}
+    values = given.values | {"name": "Ratios", "hypothesis": "It helps.", "preset": "cpu-quick"}
+    data = DesignInput(values, given.arms, settings).as_data() | {"preset_shown": "cpu-quick"}
+    return data | changes
+
+
+def test_the_fresh_form_has_three_arms_the_first_preset_and_the_newest_frozen_version(
+    client: Client, version: DatasetVersion
+) -> None:
+    page = client.get(NEW)
+
+    form = page.context["form"]
+    assert [arm["malignant"].value() for arm in page.context["forms"].arms] == ["0", "100", "200"]
+    assert form["version"].value() == str(version.pk)
+    assert form["preset"].value() == next(iter(presets()))
+    words = page.content.decode()
+    assert presets()[form["preset"].value()].description.split(".")[0] in words
+    assert "more settings, all as in the preset" in words
+
+
+def test_a_complete_design_starts_one_simulation_and_a_run_for_every_arm_and_seed(
+    client: Client, version: DatasetVersion
+) -> None:
+    answer = client.post(NEW, filled(version, seeds="3, 4"))
+
+    experiment = Experiment.objects.get()
+    assert answer.status_code == 302 and answer["Location"] == "/study/experiments/1/"
+    assert [arm.ratio_malignant for arm in experiment.arms.all()] == [0, 1, 2]
+    assert [arm.ratio_benign for arm in experiment.arms.all()] == [0, 1, 2]
+    assert Run.objects.count() == 6 and SimulationBatch.objects.count() == 1
+    assert experiment.arms.first().configuration["values"]["epochs"] == 1
+    assert experiment.state == "frozen"
+
+
+def test_a_benign_ratio_of_its_own_is_kept_apart(client: Client, version: DatasetVersion) -> None:
+    client.post(NEW, filled(version, **{"arms-1-benign": "0"}))
+
+    arm = Experiment.objects.get().arms.get(position=1)
+    assert (arm.ratio_benign, arm.ratio_malignant) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "target", "words"),
+    [
+        ("name", "", "id_name", "Give the experiment a name."),
+        ("hypothesis", "", "id_hypothesis", "State the hypothesis"),
+        ("primary_endpoint", "beauty", "id_primary_endpoint", "Select a valid choice"),
+        ("version", "", "id_version", "Choose a frozen dataset version."),
+        ("preset", "secret", "id_preset", "Select a valid choice"),
+        ("seeds", "", "id_seeds", "Give at least one seed."),
+        ("seeds", "1, 1", "id_seeds", "A seed is given twice"),
+        ("seeds", "one", "id_seeds", "“one” is no seed"),
+        ("device", "cuda:7", "id_device", "Select a valid choice"),
+        ("simulation_seed", "-1", "id_simulation_seed", "greater than or equal to 0"),
+        ("arms-1-name", "", "id_arms-1-name", "Every arm needs a name."),
+        ("arms-1-malignant", "", "id_arms-1-malignant", "Give a ratio; 0 means none."),
+        ("arms-1-malignant", "1001", "id_arms-1-malignant", "less than or equal to 1000"),
+        ("arms-1-benign", "-5", "id_arms-1-benign", "greater than or equal to 0"),
+        ("arms-1-name", "Real only", "arms", "Two arms have the same name"),
+        ("arms-TOTAL_FORMS", "0", "arms", "at least 1 form"),
+        ("set-epochs", "0", "id_set-epochs", "greater than or equal to 1"),
+        ("set-anchor_sizes", "12, wide", "id_set-anchor_sizes", "Give numbers with commas"),
+        ("set-anchor_sizes", "12, 24", "id_set-anchor_sizes", "expected 5 sizes"),
+        ("set-input_max_size", "100", "id_set-input_max_size", "expected at least input_min_size"),
+    ],
+)
+def test_an_error_stands_at_its_field_and_in_the_summary_and_nothing_typed_is_lost(
+    client: Client, version: DatasetVersion, field: str, value: str, target: str, words: str
+) -> None:
+    answer = client.post(NEW, filled(version, **{"hypothesis": "Typed with care.", field: value}))
+
+    assert answer.status_code == 422 and not Experiment.objects.exists()
+    assert any(entry["target"] == target and words in entry["message"] for entry in answer.context["errors"])
+    page = answer.content.decode()
+    assert f'href="#{target}"' in page
+    if field != "hypothesis":
+        assert "Typed with care." in page
+    if value and field not in {"preset", "primary_endpoint", "device", "arms-TOTAL_FORMS"}:
+        assert value in page
+
+
+def test_all_errors_are_shown_at_once(client: Client, version: DatasetVersion) -> None:
+    answer = client.post(NEW, filled(version, **{"name": "", "seeds": "x", "arms-0-malignant": "", "set-epochs": "0"}))
+
+    assert {entry["target"] for entry in answer.context["errors"]} == {
+        "id_name",
+        "id_seeds",
+        "id_arms-0-malignant",
+        "id_set-epochs",
+    }
+
+
+def test_a_draft_version_cannot_be_chosen(client: Client, project: Project, version: DatasetVersion) -> None:
+    from webapp.datasets import services as datasets
+
+    draft = datasets.create_dataset(actor=records.make_member(project, "curator"), project=project, name="Draft")
+
+    answer = client.post(NEW, filled(version, version=str(draft.pk)))
+
+    assert answer.status_code == 422 and "id_version" in {entry["target"] for entry in answer.context["errors"]}
+
+
+def test_a_version_of_another_project_is_not_offered(client: Client, version: DatasetVersion) -> None:
+    foreign = experiment_records.make_version(records.make_project("elsewhere"))
+
+    answer = client.post(NEW, filled(version, version=str(foreign.pk)))
+
+    assert answer.status_code == 422 and not Experiment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ("add-arm", ["Real only", "Real + 100 %", "Real + 200 %", "Arm 4"]),
+        ("copy-arm-1", ["Real only", "Real + 100 %", "Real + 100 % copy", "Real + 200 %"]),
+        ("remove-arm-0", ["Real + 100 %", "Real + 200 %"]),
+        ("remove-arm-9", ["Real only", "Real + 100 %", "Real + 200 %"]),
+    ],
+)
+def test_arms_are_added_copied_and_removed_without_losing_what_was_typed(
+    client: Client, version: DatasetVersion, change: str, names: list[str]
+) -> None:
+    answer = client.post(NEW, filled(version, hypothesis="Half a sent", change=change))
+
+    assert answer.status_code == 200 and answer.context["errors"] == []
+    assert [arm["name"].value() for arm in answer.context["forms"].arms] == names
+    assert "Half a sent" in answer.content.decode() and not Experiment.objects.exists()
+
+
+def test_another_preset_replaces_its_own_values_and_keeps_what_was_changed(
+    client: Client, version: DatasetVersion
+) -> None:
+    answer = client.post(NEW, filled(version, **{"set-batch_size": "7", "preset": "paper-2024", "change": "preset"}))
+
+    rows = {row["name"]: row for row in answer.context["forms"].settings.rows()}
+    assert rows["batch_size"]["bound"].value() == "7" and rows["batch_size"]["changed"]
+    assert rows["epochs"]["bound"].value() == "1" and rows["epochs"]["changed"]
+    assert rows["backbone"]["bound"].value() == "resnet50" and not rows["backbone"]["changed"]
+    assert answer.content.decode().count("preset: ") >= 2
+
+
+def test_resetting_brings_every_setting_back_to_the_preset(client: Client, version: DatasetVersion) -> None:
+    answer = client.post(NEW, filled(version, **{"set-batch_size": "7", "change": "reset"}))
+
+    assert not any(row["changed"] for row in answer.context["forms"].settings.rows())
+
+
+@pytest.mark.parametrize("name", list(presets()))
+def test_every_preset_goes_through_the_form_unchanged(version: DatasetVersion, researcher: User, name: str) -> None:
+    from webapp.experiments.forms import DesignForms
+
+    texts = preset_texts(name)
+    given = DesignInput.posted(
+        filled(version, preset=name, preset_shown=name) | {**{f"set-{key}": text for key, text in texts.items()}}
+    )
+    forms = DesignForms(given, user=researcher, project=version.dataset.project, check=True)
+
+    assert forms.is_valid(), forms.summary()
+    assert forms.settings.changes() == {}
+
+
+def test_the_panel_counts_synthetic_cases_and_training_views_for_each_arm(
+    client: Client, version: DatasetVersion
+) -> None:
+    from webapp.experiments.selectors import cluster_patients
+
+    answer = client.post(reverse("experiments:consequences", args=["study"]), filled(version))
+
+    outcome = answer.context["outcome"]
+    patients = cluster_patients(version)
+    views = version.version_views.filter(split="train").count()
+    assert outcome.ready and outcome.runs == 3
+    assert [(arm.benign, arm.malignant) for arm in outcome.arms] == [
+        (factor * patients["benign"], factor * patients["malignant"]) for factor in (0, 1, 2)
+    ]
+    # only the left breast is free of lesions, and it has one view
+    assert [arm.training_words for arm in outcome.arms] == [
+        str(views + factor * sum(patients.values())) for factor in (0, 1, 2)
+    ]
+    assert "hx-swap-oob" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "label", "words"),
+    [
+        ({"version": ""}, "Data recorded", "choose a frozen dataset version"),
+        ({"seeds": "none"}, "Seeds fixed", "at least one whole number"),
+        ({"device": "cuda:9"}, "Device present", "not on this machine"),
+    ],
+)
+def test_a_missing_item_disables_the_start_and_says_why(
+    client: Client, version: DatasetVersion, changes: dict[str, str], label: str, words: str
+) -> None:
+    answer = client.post(reverse("experiments:consequences", args=["study"]), filled(version, **changes))
+
+    assert not answer.context["outcome"].ready
+    assert any(item.label == label and words in item.detail for item in answer.context["outcome"].gate)
+    assert "disabled" in answer.content.decode()
+
+
+def test_an_endpoint_on_a_test_set_that_is_not_there_closes_the_gate(client: Client, project: Project) -> None:
+    version = experiment_records.make_version(project, external=0)
+    wanted = {"primary_endpoint": "auc:malignant:external_test"}
+
+    panel = client.post(reverse("experiments:consequences", args=["study"]), filled(version, **wanted))
+    start = client.post(NEW, filled(version, **wanted))
+
+    assert not panel.context["outcome"].ready
+    assert start.status_code == 422 and start.context["errors"][0]["target"] == "id_primary_endpoint"
+
+
+def test_without_the_environment_nothing_starts(
+    client: Client, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from webapp.experiments import reproducibility
+
+    monkeypatch.setattr(reproducibility, "PACKAGES", ("torch", "a-package-nobody-has"))
+
+    panel = client.post(reverse("experiments:consequences", args=["study"]), filled(version))
+    start = client.post(NEW, filled(version))
+
+    assert not panel.context["outcome"].ready and "a-package-nobody-has" in panel.content.decode()
+    assert start.status_code == 422 and not Experiment.objects.exists()
+
+
+def test_a_copy_takes_everything_over_and_shows_only_what_differs(client: Client, version: DatasetVersion) -> None:
+    client.post(NEW, filled(version, seeds="1, 2", **{"arms-1-benign": "50", "set-batch_size": "3"}))
+
+    page = client.get(f"{NEW}?copy=1")
+    given = page.context["given"]
+    assert given.copied_from == 1 and given.values["seeds"] == "1, 2" and given.settings["batch_size"] == "3"
+    assert [(arm.malignant, arm.benign) for arm in given.arms] == [("0", ""), ("100", "50"), ("200", "")]
+    assert page.context["comparison"].rows == []
+
+    data: dict[str, Any] = given.as_data() | {"preset_shown": "cpu-quick", "copied_from": "1", "set-batch_size": "4"}
+    panel = client.post(reverse("experiments:consequences", args=["study"]), data)
+    assert [(row.label, row.was, row.now) for row in panel.context["comparison"].rows] == [("Batch size", "3", "4")]
+
+
+def test_two_equal_designs_do_not_differ(version: DatasetVersion) -> None:
+    given = DesignInput.fresh(version=str(version.pk), device="cpu")
+
+    assert compare(given, given, {}).rows == []
+
+
+def test_an_arm_whose_ratio_gives_no_case_is_refused_with_the_counts(client: Client, project: Project) -> None:
+    exams = [
+        records.make_exam(project, lesions=(("mass", "malignant"),), shape=experiment_records.SHAPE) for _ in range(12)
+    ]
+    masses = records.make_frozen_version(project, records.make_member(project, "curator"), exams, name="Masses")
+
+    answer = client.post(NEW, filled(masses, primary_endpoint="sensitivity:malignant_mass:internal_test"))
+
+    assert answer.status_code == 422
+    assert any("no training patient has a real cluster" in entry["message"] for entry in answer.context["errors"])
+
+
+def test_the_web_process_draws_the_form_without_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, django; django.setup(); import webapp.experiments.design_views, webapp.experiments.run_views, "
+        "webapp.results.views; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

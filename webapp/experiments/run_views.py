@@ -1,0 +1,195 @@
+"""The page of a run: is it learning, when is it done, what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from webapp.accounts.models import Project, User
+from webapp.accounts.project_pages import project_page
+from webapp.core import files
+from webapp.core.errors import NotAllowed, UserError
+from webapp.experiments import figures, selectors, services
+from webapp.experiments.models import MetricPoint, Run, RunState
+from webapp.experiments.views import arm_facts
+from webapp.jobs import places
+from webapp.jobs import services as jobs
+from webapp.jobs.models import ACTIVE, JobState
+
+COSTLY_SECONDS = 600.0
+"""Cancelling a run that has gone on for longer asks first."""
+
+
+def run_or_404(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> Run:
+    """The run of an address, if the person may see it.
+
+    Raises
+    ------
+    Http404
+    """
+    found = selectors.runs_of(request.user, project).filter(
+        arm__experiment__number=number, arm__position=arm, seed=seed
+    )
+    run = found.first()
+    if run is None:
+        raise Http404("No such run.")
+    return run
+
+
+@require_safe
+@project_page()
+def run(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """`<project>/experiments/<number>/runs/<arm>-<seed>/`."""
+    found = run_or_404(request, project, number, arm, seed)
+    job = found.job
+    return render(
+        request,
+        "experiments/run.html",
+        {
+            **_status(request, found),
+            **arm_facts(found.arm),
+            "log": places.log_tail(job) if job else "",
+            "log_size": places.log_size(job) if job else 0,
+            "log_active": job is not None and job.state in ACTIVE,
+        },
+    )
+
+
+@require_safe
+@project_page()
+def status(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """State, failure, numbers and events, loaded anew when something happened."""
+    found = run_or_404(request, project, number, arm, seed)
+    return render(request, "experiments/_run_status.html", _status(request, found))
+
+
+def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
+    assert isinstance(request.user, User)
+    job = found.job
+    experiment = found.arm.experiment
+    may = job is not None and jobs.may_control(request.user, job, getattr(request, "role", None))
+    active = job is not None and job.state in ACTIVE
+    stopping = job is not None and job.cancel_asked and active
+    spent = (job.updated - job.started).total_seconds() if job and job.started and active else 0.0
+    latest = MetricPoint.objects.filter(run=found, name__in=figures.LINES).order_by("-epoch")
+    validation = latest.filter(name="validation_loss")
+    return {
+        "run": found,
+        "arm": found.arm,
+        "experiment": experiment,
+        "job": job,
+        "active": active,
+        "shown_state": "stopping" if stopping else (job.state if job else found.state),
+        "may_cancel": may and active and not stopping,
+        "may_retry": may and job is not None and job.state in {JobState.FAILED, JobState.CANCELLED},
+        "cancel_asks": spent > COSTLY_SECONDS,
+        "events": job.events.order_by("-id")[:100] if job else [],
+        "artifacts": found.artifacts.all(),
+        "last_epoch": latest.values_list("epoch", flat=True).first(),
+        "epochs": found.arm.configuration["values"]["epochs"],
+        "best": validation.filter(epoch=found.best_epoch).first()
+        if found.best_epoch
+        else validation.order_by("value").first(),
+        "results_open": selectors.all_runs_ended(experiment),
+        "done": found.state == RunState.DONE,
+        "address": [found.arm.experiment.project.slug, experiment.number, found.arm.position, found.seed],
+        "record": _record(found),
+    }
+
+
+def _record(found: Run) -> list[tuple[str, str]]:
+    """What the run says about itself, in words: data used and left out, weights, environment, hashes."""
+    record, kept = found.record, found.arm.experiment.reproducibility
+    rows = [
+        (
+            f"{part.capitalize()} set",
+            ", ".join(f"{name} {number}" for name, number in record[part].items() if name != "name"),
+        )
+        for part in ("training", "validation")
+        if isinstance(record.get(part), dict)
+    ]
+    origin = record.get("initial_weights")
+    if origin:
+        words = (
+            ", ".join(f"{name} {value}" for name, value in origin.items()) if isinstance(origin, dict) else str(origin)
+        )
+        rows.append(("Initial weights", words))
+    environment = record.get("environment") or kept.get("environment") or {}
+    rows.append(("Environment", ", ".join(f"{name} {value}" for name, value in environment.items())))
+    rows += [
+        (words, str(value))
+        for words, value in (
+            ("Code", f"{kept.get('commit') or 'no repository'}, source {kept.get('source_hash', '')}"),
+            ("Data", kept.get("data_hash")),
+            ("Configuration", record.get("configuration_digest")),
+            ("Configuration and samples", record.get("identity")),
+            ("Attempts", record.get("attempts")),
+        )
+        if value
+    ]
+    return rows
+
+
+@require_safe
+@project_page()
+def curves(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """Live lines: losses, or with ``?of=rate`` the learning rate."""
+    found = run_or_404(request, project, number, arm, seed)
+    lines = figures.RATE if request.GET.get("of") == "rate" else figures.LINES
+    response = JsonResponse(figures.curves(found, lines))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@project_page()
+def cancel(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """Ask the run to stop; its last checkpoint stays."""
+    return _control(request, project, run_or_404(request, project, number, arm, seed), "cancel")
+
+
+@require_POST
+@project_page()
+def retry(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """Queue a failed or cancelled run again; it continues from its checkpoint."""
+    return _control(request, project, run_or_404(request, project, number, arm, seed), "retry")
+
+
+def _control(request: HttpRequest, project: Project, found: Run, verb: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    if found.job is None:
+        raise Http404("This run has no job.")
+    try:
+        if verb == "cancel":
+            jobs.cancel(actor=request.user, job=found.job)
+            messages.success(request, "The run is stopping; its last checkpoint stays, and you can resume.")
+        else:
+            jobs.retry(actor=request.user, job=found.job)
+            messages.success(request, "The run is queued again.")
+    except NotAllowed as error:
+        raise PermissionDenied(str(error)) from error
+    except UserError as error:
+        messages.error(request, str(error))
+    return redirect("experiments:run", project.slug, found.arm.experiment.number, found.arm.position, found.seed)
+
+
+@require_safe
+@project_page()
+def artifact(
+    request: HttpRequest, project: Project, number: int, arm: int, seed: int, artifact: int
+) -> HttpResponseBase:
+    """Download a file the run left; who took it is written down."""
+    assert isinstance(request.user, User)
+    found = run_or_404(request, project, number, arm, seed)
+    kept = get_object_or_404(found.artifacts, pk=artifact)
+    path = files.absolute(kept.file)
+    if not path.is_file():
+        raise Http404("The file is not in the data folder any more.")
+    services.record_download(actor=request.user, artifact=kept)
+    stem = f"experiment-{number}-arm-{arm}-seed-{seed}"
+    return FileResponse(path.open("rb"), as_attachment=True, filename=f"{stem}-{kept.name}")

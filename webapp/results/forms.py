@@ -1,0 +1,27 @@
+"""What the address of a list of cases may ask for."""
+
+from __future__ import annotations
+
+from django import forms
+
+from webapp.results.cases import OUTCOMES
+from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
+
+
+class CasesForm(forms.Form):
+    """Query of `<project>/results/<number>/lesions/`."""
+
+    run = forms.IntegerField(min_value=1, max_value=2**62)
+    test_set = forms.ChoiceField(choices=list(TEST_SETS.items()))
+    group = forms.ChoiceField(choices=list(GROUPS.items()))
+    measure = forms.ChoiceField(choices=list(MEASURES.items()), required=False)
+    outcome = forms.CharField(required=False, max_length=12)
+
+    def clean(self) -> dict[str, object]:
+        """Outcomes depend on the measure."""
+        cleaned = super().clean() or {}
+        cleaned["measure"] = cleaned.get("measure") or "sensitivity"
+        cleaned["outcome"] = cleaned.get("outcome") or "all"
+        if cleaned["outcome"] not in OUTCOMES[str(cleaned["measure"])]:
+            self.add_error("outcome", "Unknown outcome.")
+        return cleaned

@@ -1,0 +1,250 @@
+"""The dashboard of an experiment: locked until every run has ended, each opening counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from detection.evaluation.protocol import Protocol
+from webapp.accounts.models import Project, User
+from webapp.accounts.project_pages import project_page
+from webapp.core.errors import UserError
+from webapp.experiments import selectors as experiments
+from webapp.experiments.design import ENDPOINTS
+from webapp.experiments.models import Experiment
+from webapp.experiments.views import chip
+from webapp.results import cases as behind
+from webapp.results import exports, figures, selectors, services
+from webapp.results.forms import CasesForm
+
+A_PAGE = 50
+
+
+def _experiment_or_404(request: HttpRequest, project: Project, number: int) -> Experiment:
+    found = selectors.experiments_with_results(request.user, project).filter(number=number).first()
+    if found is None:
+        raise Http404("No such experiment.")
+    return found
+
+
+def _locked(request: HttpRequest, found: Experiment) -> HttpResponse:
+    """What stands in place of results while runs are open."""
+    left = [
+        run.job.seconds_left for arm in found.arms.all() for run in arm.runs.all() if run.job and run.job.seconds_left
+    ]
+    return render(
+        request,
+        "results/locked.html",
+        {
+            "experiment": found,
+            "seconds_left": max(left, default=None),
+            "total": found.run_count,
+            "ended": found.runs_ended,
+        },  # type: ignore[attr-defined]
+    )
+
+
+@require_safe
+@project_page()
+def result_list(request: HttpRequest, project: Project) -> HttpResponse:
+    """`<project>/results/`: experiments with whether their test sets are open; no numbers, so no look."""
+    page = Paginator(selectors.experiments_with_results(request.user, project), A_PAGE).get_page(
+        request.GET.get("page")
+    )
+    return render(
+        request,
+        "results/list.html",
+        {
+            "page": page,
+            "entries": [
+                {
+                    "experiment": one,
+                    "chip": chip(one),
+                    "open": one.runs_ended == one.run_count,
+                    "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint),
+                    "looks": selectors.looks(one),
+                }
+                for one in page
+            ],
+        },
+    )
+
+
+@require_safe
+@project_page()
+def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """`<project>/results/<number>/`: figures and table; counts one look on each test set shown."""
+    assert isinstance(request.user, User)
+    found = _experiment_or_404(request, project, number)
+    if not experiments.all_runs_ended(found):
+        return _locked(request, found)
+    services.record_look(actor=request.user, experiment=found, test_sets=selectors.present_test_sets(found))
+    rows = selectors.rows(found)
+    address = behind.cases_address(project, number)
+    protocol = Protocol.from_json(found.protocol)
+    return render(
+        request,
+        "results/experiment.html",
+        {
+            "experiment": found,
+            "chip": chip(found),
+            "panels": figures.panels(found, rows, address),
+            "tables": _tables(found, rows, address),
+            "endpoint": _endpoint(found, rows, address),
+            "protocol": protocol,
+            "groups": selectors.GROUPS,
+            "looks": {selectors.TEST_SETS[test_set]: count for test_set, count in selectors.looks(found).items()},
+            "single_seed": len(found.seeds) == 1,
+            "external": "external_test" in selectors.present_test_sets(found),
+            "warnings": _warnings(found),
+            "misses": _misses(rows, address),
+        },
+    )
+
+
+def _tables(found: Experiment, rows: list[selectors.Row], address: Any) -> list[dict[str, Any]]:
+    """The rows in blocks of test set and group, each number with the address of its cases."""
+    sizes = {}
+    for (_, test_set), one in selectors.evaluations(found).items():
+        sizes[test_set] = {
+            "images": one.result["images"],
+            "patients": one.result["patients"],
+            "digest": one.result["test_set_digest"],
+        }
+    blocks: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        block = blocks.setdefault(
+            (row.test_set, row.group),
+            {
+                "test_set": row.test_set_words,
+                "group": row.group,
+                "label": row.group_words,
+                "size": sizes.get(row.test_set),
+                "rows": [],
+            },
+        )
+        block["rows"].append(
+            {
+                "row": row,
+                "ratio": selectors.ratio_words(row.arm),
+                "numbers": [(row.numbers[measure], address(row, measure)) for measure in selectors.MEASURES],
+                "missed_url": address(row, "sensitivity", "missed"),
+            }
+        )
+    return list(blocks.values())
+
+
+def _endpoint(found: Experiment, rows: list[selectors.Row], address: Any) -> dict[str, Any]:
+    """The primary endpoint with its value in every arm and seed."""
+    measure, group, test_set = found.primary_endpoint.split(":")
+    return {
+        "words": ENDPOINTS.get(found.primary_endpoint, found.primary_endpoint),
+        "values": [
+            {"arm": row.arm.name, "seed": row.run.seed, "number": row.numbers[measure], "url": address(row, measure)}
+            for row in rows
+            if row.group == group and row.test_set == test_set
+        ],
+    }
+
+
+def _warnings(found: Experiment) -> list[str]:
+    messages = []
+    for (_, test_set), one in selectors.evaluations(found).items():
+        for text in one.result["warnings"]:
+            message = f"{one.run.arm.name}, seed {one.run.seed}, {selectors.TEST_SETS[test_set]}: {text}"
+            if message not in messages:
+                messages.append(message)
+    return messages
+
+
+def _misses(rows: list[selectors.Row], address: Any) -> dict[str, Any] | None:
+    """Missed malignant lesions of the last arm on the internal test: where a review starts."""
+    chosen = [row for row in rows if row.group == "malignant" and row.test_set == "internal_test"]
+    if not chosen:
+        return None
+    number = chosen[-1].numbers["sensitivity"]
+    if number["value"] is None:
+        return None
+    missed = number["denominator"] - number["numerator"]
+    return {"count": missed, "url": address(chosen[-1], "sensitivity", "missed"), "arm": chosen[-1].arm.name}
+
+
+@require_safe
+@project_page()
+def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """`<project>/results/<number>/lesions/?run=&test_set=&group=&measure=&outcome=`: the cases behind a number."""
+    assert isinstance(request.user, User)
+    found = _experiment_or_404(request, project, number)
+    if not experiments.all_runs_ended(found):
+        return _locked(request, found)
+    form = CasesForm(request.GET)
+    if not form.is_valid():
+        raise Http404("The address names no number of these results.")
+    asked = form.cleaned_data
+    evaluation = selectors.evaluations(found).get((asked["run"], asked["test_set"]))
+    if evaluation is None:
+        raise Http404("This run was not evaluated on this test set.")
+    services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
+    listed = behind.cases(project, evaluation, asked["measure"], asked["group"], asked["outcome"])
+    page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    options = []
+    for outcome, label in behind.OUTCOMES[asked["measure"]].items():
+        query["outcome"] = outcome
+        options.append({"label": label, "url": f"?{query.urlencode()}", "active": outcome == asked["outcome"]})
+    return render(
+        request,
+        "results/cases.html",
+        {
+            "experiment": found,
+            "run": evaluation.run,
+            "measure": selectors.MEASURES[asked["measure"]],
+            "group": selectors.GROUPS[asked["group"]],
+            "test_set": selectors.TEST_SETS[asked["test_set"]],
+            "number": evaluation.result[asked["measure"]][asked["group"]],
+            "options": options,
+            "page": page,
+            "protocol": Protocol.from_json(evaluation.protocol),
+            "of_findings": asked["measure"] != "sensitivity",
+        },
+    )
+
+
+def _exported(request: HttpRequest, project: Project, number: int) -> Experiment | HttpResponse:
+    """The experiment after counting the look, or the answer that it is locked."""
+    assert isinstance(request.user, User)
+    found = _experiment_or_404(request, project, number)
+    try:
+        services.record_look(actor=request.user, experiment=found, test_sets=selectors.present_test_sets(found))
+    except UserError as error:
+        return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
+    return found
+
+
+@require_safe
+@project_page()
+def export_csv(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """The table as CSV; counts as a look."""
+    found = _exported(request, project, number)
+    if isinstance(found, HttpResponse):
+        return found
+    response = HttpResponse(exports.as_csv(found), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-results.csv"'
+    return response
+
+
+@require_safe
+@project_page()
+def export_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """The table as JSON; counts as a look."""
+    found = _exported(request, project, number)
+    if isinstance(found, HttpResponse):
+        return found
+    response = JsonResponse(exports.as_json(found), json_dumps_params={"indent": 1, "ensure_ascii": False})
+    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-results.json"'
+    return response
