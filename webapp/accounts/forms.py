@@ -1,13 +1,15 @@
-"""Sign-in form."""
+"""Sign-in, and people of a project."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 
 from webapp.accounts import throttle
+from webapp.accounts.models import Role, User
 
 
 class SignInForm(AuthenticationForm):
@@ -30,3 +32,26 @@ class SignInForm(AuthenticationForm):
             raise
         throttle.succeeded(username)
         return cleaned
+
+
+class MemberForm(forms.Form):
+    """Add a person who has an account."""
+
+    username = forms.CharField(
+        label="Name of the account", max_length=150, help_text="Accounts are made with manage.py create_user."
+    )
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.OBSERVER)
+
+    def clean_username(self) -> User:
+        """The account, whatever the case it was written in."""
+        name = self.cleaned_data["username"].strip()
+        user = User.objects.filter(username__iexact=name, is_active=True).first()
+        if user is None:
+            raise ValidationError(f"No account is called {name!r}. Check the spelling.")
+        return user
+
+
+class RoleForm(forms.Form):
+    """Another role for a member."""
+
+    role = forms.ChoiceField(choices=Role.choices)

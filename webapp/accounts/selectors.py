@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import Http404
 
-from webapp.accounts.models import Project, User
+from webapp.accounts.models import Membership, Project, User
 
 
 def projects_of(user: User | AnonymousUser) -> QuerySet[Project]:
@@ -28,3 +28,8 @@ def get_project_or_404(user: User | AnonymousUser, slug: str) -> Project:
     if project is None:
         raise Http404("No such project.")
     return project
+
+
+def members_of(project: Project) -> QuerySet[Membership]:
+    """Members of a project the person may see (the caller has checked that), by name."""
+    return Membership.objects.filter(project=project).select_related("user").order_by("user__username")

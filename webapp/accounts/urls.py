@@ -1,12 +1,15 @@
-"""Addresses of sign-in and projects."""
+"""Addresses of sign-in, projects and their people."""
 
 from django.urls import path
 
-from webapp.accounts import views
+from webapp.accounts import people, views
 
 app_name = "accounts"
 urlpatterns = [
     path("sign-in/", views.SignIn.as_view(), name="sign-in"),
     path("sign-out/", views.SignOut.as_view(), name="sign-out"),
     path("projects/", views.projects, name="projects"),
+    path("<slug:project>/people/", people.people, name="people"),
+    path("<slug:project>/people/<int:person>/role/", people.change_role, name="change-role"),
+    path("<slug:project>/people/<int:person>/remove/", people.remove, name="remove-member"),
 ]

@@ -84,7 +84,7 @@ class VersionDetailSerializer(VersionSerializer):
     @extend_schema_field(LeakageCheckSerializer(many=True))
     def get_leakage_checks(self, version: DatasetVersion) -> Any:
         """The five checks of the dataset page."""
-        return LeakageCheckSerializer(selectors.leakage_checks(version), many=True).data
+        return [LeakageCheckSerializer(check).data for check in selectors.leakage_checks(version)]
 
 
 class SplitAssignmentSerializer(serializers.ModelSerializer[SplitAssignment]):

@@ -58,4 +58,4 @@ class SplitList(ProjectView[SplitAssignment], ListAPIView[SplitAssignment]):
     def visible(self) -> QuerySet[SplitAssignment]:
         versions: Any = versions_of(self.person, self.project)
         version = get_object_or_404(versions, dataset__slug=self.kwargs["slug"], number=self.kwargs["number"])
-        return version.assignments.select_related("patient__site").order_by("patient__pseudonym")  # type: ignore[no-any-return]
+        return version.assignments.select_related("patient__site").order_by("patient__pseudonym")

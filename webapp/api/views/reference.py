@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import IsAuthenticated
 
 from webapp.api.authentication import TokenAuthentication
 from webapp.api.reference import Group, groups
@@ -21,6 +22,7 @@ class Schema(SpectacularAPIView):
     """OpenAPI 3 of the whole API."""
 
     authentication_classes = [TokenAuthentication, SessionAuthentication]
+    permission_classes = [IsAuthenticated]
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from webapp.results import selectors, services
 from webapp.results.serializers import ResultsSerializer
 
 
-class ExperimentResults(ProjectView[Experiment]):
+class ExperimentResults(ProjectView[Any]):
     """Every number of an experiment with interval, n and the rules it was counted by."""
 
     model = Experiment
