@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response
 from pytest_django.live_server_helper import LiveServer
 
 # Playwright's synchronous interface runs an event loop in this thread, and Django refuses the database there.
@@ -158,8 +158,12 @@ def until(page: Page) -> Callable[..., Any]:
     def poll(expression: str, *, seconds: float = 60.0) -> Any:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if value := page.evaluate(expression):
-                return value
+            try:
+                if value := page.evaluate(expression):
+                    return value
+            except Error as error:
+                if "context was destroyed" not in str(error):  # the page is just leaving for the next one
+                    raise
             page.wait_for_timeout(50)
         pytest.fail(f"still not true after {seconds:.0f} s: {expression}")
 

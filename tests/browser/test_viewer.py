@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.webapp import records
 from tests.webapp.viewer.constructed import SQUARE, Constructed, add_run, add_synthetic, construct
 from webapp.core.models import AuditEvent
 
 READY = "document.querySelector('[data-case-viewer]')?.dataset.ready === 'true'"
+FRAMES = """() => new Promise((done) => {
+    let left = 4;
+    const next = () => (left-- ? requestAnimationFrame(next) : done(true));
+    next();
+})"""
+"""Cornerstone draws inside animation frames: after a few of them everything asked for is on screen."""
 BRIGHT = 150
 """Grey level between breast (about 56 of 255) and lesion (about 249) in the stored window."""
 
@@ -50,7 +56,7 @@ def settle(page: Page) -> None:
         if page.evaluate("document.querySelectorAll('.pane-image[aria-busy=true]').length") == 0:
             break
         page.wait_for_timeout(50)
-    page.wait_for_timeout(250)
+    page.evaluate(FRAMES)
 
 
 def pane(page: Page, place: str, index: int = 0) -> Any:
@@ -137,7 +143,7 @@ def test_the_other_kind_comes_in_place(open_case) -> None:
     settle(page)
     assert pane(page, "R-CC").get_attribute("aria-label") == "Right CC, recombined"
     after = canvas(page, "R-CC")
-    assert box_of_bright(after) == box_of_bright(before), "pan and zoom stay"
+    assert box_of_bright(after) == pytest.approx(box_of_bright(before), abs=1), "pan and zoom stay"
     # lesion 4000 in the low-energy image and 3500 in the recombined one, both shown in 0 to 4095
     assert int(before.max()) == pytest.approx(4000 / 4095 * 255, abs=1)
     assert int(after.max()) == pytest.approx(3500 / 4095 * 255, abs=1)
@@ -153,7 +159,9 @@ def test_a_pair_shows_both_kinds_and_moves_together(open_case) -> None:
     pane(page, "R-CC", 0).hover(position={"x": 200, "y": 300})
     page.mouse.wheel(0, -300)
     settle(page)
-    assert box_of_bright(canvas(page, "R-CC", 0)) == box_of_bright(canvas(page, "R-CC", 1))
+    boxes = [box_of_bright(canvas(page, "R-CC", index)) for index in (0, 1)]
+    assert boxes[0] == pytest.approx(boxes[1], abs=1)
+    assert boxes[0][2] - boxes[0][0] > 90, "both were magnified"
 
 
 def test_left_and_right_mirror_each_other_when_they_move(open_case) -> None:
@@ -250,10 +258,9 @@ def test_keys_window_invert_fit_and_next_lesion(open_case) -> None:
     assert page.evaluate("!document.querySelector('.viewer-grid').contains(document.activeElement)")
     page.keyboard.press("Shift+F")
     settle(page)
-    assert "1.00x" in numbers.inner_text()
+    expect(numbers).to_contain_text("1.00x")
     page.keyboard.press("f")
-    settle(page)
-    assert "1.00x" not in numbers.inner_text()
+    expect(numbers).not_to_contain_text("1.00x")
 
 
 def test_a_length_says_what_it_is_measured_in(open_case) -> None:
@@ -267,8 +274,8 @@ def test_a_length_says_what_it_is_measured_in(open_case) -> None:
     page.mouse.move(corner["x"] + x2, corner["y"] + y1, steps=4)
     page.mouse.up()
     settle(page)
-    words = pane(page, "R-CC").locator("svg text").all_inner_texts()
-    length = next(text for text in words if "detector plane" in text)
+    words = pane(page, "R-CC").locator("svg text").all_text_contents()
+    length = next(text for text in words if text and "detector plane" in text)
     # the square is 30 pixels of 0.4 mm wide
     assert float(length.split(" mm")[0]) == pytest.approx((SQUARE[2] - SQUARE[0]) * 0.4, abs=0.3)
 

@@ -76,6 +76,7 @@ export class Overlay {
   private readonly marks = svg("g");
   private readonly layers = new Map<LayerName, [SVGGElement, SVGGElement]>();
   private anchored: Anchored[] = [];
+  private labels: { text: SVGTextElement; box: Box; side: "above" | "below" }[] = [];
   private matrix: Matrix = [1, 0, 0, 1, 0, 0];
 
   constructor(host: HTMLElement) {
@@ -92,6 +93,7 @@ export class Overlay {
   /** Draw a view's layers anew. */
   draw(layers: ViewLayers | undefined, score: number): void {
     this.anchored = this.anchored.filter((item) => item.element.classList.contains("reader-mark"));
+    this.labels = [];
     for (const name of ["annotation", "synthetic", "prediction"] as const) this.groups(name).forEach((group) => group.replaceChildren());
     for (const outline of layers?.annotation ?? []) this.outline("annotation", outline);
     for (const outline of layers?.synthetic ?? []) this.outline("synthetic", outline);
@@ -123,6 +125,7 @@ export class Overlay {
     this.matrix = matrix;
     this.shapes.setAttribute("transform", `matrix(${matrix.join(" ")})`);
     for (const item of this.anchored) item.place(matrix);
+    this.placeLabels(matrix);
   }
 
   show(layer: LayerName, visible: boolean, opacity: number): void {
@@ -180,27 +183,53 @@ export class Overlay {
     this.label(marks, finding.label, finding.box, "below");
   }
 
-  /** Words beside the box, never over the lesion: outside it even where the image is flipped. */
   private label(group: SVGGElement, words: string, box: Box, side: "above" | "below", lesion?: number): void {
     const text = svg("text", { class: "words", ...(lesion === undefined ? {} : { "data-lesion": String(lesion) }) });
     text.textContent = words;
     group.append(text);
-    this.anchor(text, (matrix) => {
-      const [ax, ay] = project(matrix, box[0], box[1]);
-      const [bx, by] = project(matrix, box[2], box[3]);
-      const top = Math.min(ay, by) - LABEL_GAP;
-      const bottom = Math.max(ay, by) + LABEL_GAP + 10;
-      const height = this.root.clientHeight || Number.POSITIVE_INFINITY;
-      const width = this.root.clientWidth || Number.POSITIVE_INFINITY;
-      const wanted = side === "above" ? top : bottom;
-      const flippedOver = side === "above" ? top < LABEL_HEIGHT : bottom > height - 4;
-      const y = flippedOver ? (side === "above" ? bottom : top) : wanted;
-      const left = Math.min(ax, bx);
-      const inside = left < width && Math.max(ax, bx) > 0;
-      moveTo(text, [inside ? Math.max(4, Math.min(left, width - 4 - textWidth(text))) : left, y]);
+    this.labels.push({ text, box, side });
+  }
+
+  /** Words stand beside their box, off the other boxes and off each other where there is room. */
+  private placeLabels(matrix: Matrix): void {
+    const width = this.root.clientWidth || Number.POSITIVE_INFINITY;
+    const height = this.root.clientHeight || Number.POSITIVE_INFINITY;
+    const boxes = this.labels.map(({ box }) => screenBox(matrix, box));
+    const taken: Box[] = [];
+    this.labels.forEach(({ text, side }, index) => {
+      const own = boxes[index];
+      if (!own) return;
+      const size = textWidth(text);
+      const onScreen = own[0] < width && own[2] > 0 && own[1] < height && own[3] > 0;
+      const left = onScreen ? Math.max(4, Math.min(own[0], width - 4 - size)) : own[0];
+      const above: Point = [left, own[1] - LABEL_GAP];
+      const below: Point = [left, own[3] + LABEL_GAP + 10];
+      const middle = (own[1] + own[3]) / 2 + 4;
+      const wanted: Point[] = [
+        ...(side === "above" ? [above, below] : [below, above]),
+        [own[2] + LABEL_GAP, middle],
+        [own[0] - LABEL_GAP - size, middle],
+      ];
+      const cost = ([x, y]: Point): number => {
+        const area: Box = [x, y - LABEL_HEIGHT + 3, x + size, y + 3];
+        const outside = area[0] < 0 || area[1] < 0 || area[2] > width || area[3] > height;
+        return (outside && onScreen ? 4 : 0) + taken.filter((one) => overlaps(one, area)).length * 2 + boxes.filter((one) => overlaps(one, area)).length;
+      };
+      const costs = wanted.map(cost);
+      const place = wanted[costs.indexOf(Math.min(...costs))] ?? above;
+      taken.push([place[0], place[1] - LABEL_HEIGHT + 3, place[0] + size, place[1] + 3]);
+      moveTo(text, place);
     });
   }
 }
+
+function screenBox(matrix: Matrix, [x1, y1, x2, y2]: Box): Box {
+  const [ax, ay] = project(matrix, x1, y1);
+  const [bx, by] = project(matrix, x2, y2);
+  return [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)];
+}
+
+const overlaps = (one: Box, other: Box): boolean => one[0] < other[2] && one[2] > other[0] && one[1] < other[3] && one[3] > other[1];
 
 function textWidth(text: SVGTextElement): number {
   return text.getComputedTextLength();

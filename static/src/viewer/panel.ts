@@ -103,7 +103,7 @@ export class Panel {
     const outlines = views.flatMap((view) => view.annotation);
     this.note("annotation", outlines.length ? annotationNote(outlines) : "none on this case");
     this.note("synthetic", counts.synthetic ? (shownSynthetic || "acquired images shown") : "none on this case");
-    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} findings above the score` : "no run chosen");
+    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} above the score` : "no run chosen");
     const warning = this.root.querySelector<HTMLElement>("[data-no-evidence]");
     if (warning) {
       warning.hidden = !layers.run?.no_evidence;
@@ -136,13 +136,12 @@ export class Panel {
         return row;
       }),
     );
-    this.root.querySelector<HTMLElement>("[data-no-lesions]")!.hidden = lesions.length > 0;
+    const none = this.root.querySelector<HTMLElement>("[data-no-lesions]");
+    if (none) none.hidden = lesions.length > 0;
   }
 
   private fillFindings(layers: Layers, score: number): void {
     if (!this.findingList) return;
-    const labels = new Map(layers.findings.map((finding) => [finding.view, ""]));
-    for (const lesion of layers.lesions) for (const view of lesion.views) labels.set(view.view, view.label);
     this.findingList.replaceChildren(
       ...layers.findings
         .filter((finding) => finding.score > score)

@@ -445,4 +445,3 @@ export class Viewer {
   }
 }
 
-export type { Finding };

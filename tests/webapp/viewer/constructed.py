@@ -101,7 +101,9 @@ def store(view: View, kind: str, source: Path, **fields: Any) -> Image:
 def construct(project: Project, *, number: int = 1) -> Constructed:
     """A case with R CC and L CC pairs, an R MLO of which only the low-energy image exists, and no L MLO."""
     site, _ = Site.objects.get_or_create(project=project, code="phantoms")
-    patient = Patient.objects.create(project=project, site=site, pseudonym=f"P{number}", source_key=f"key-of-patient-{number}", age=58)
+    patient = Patient.objects.create(
+        project=project, site=site, pseudonym=f"P{number}", source_key=f"key-of-patient-{number}", age=58
+    )
     exam = Exam.objects.create(project=project, patient=patient, number=number, source_key=f"key-of-exam-{number}")
     views = {
         "R-CC": add_view(exam, "R", "CC", square=SQUARE),
