@@ -29,7 +29,7 @@ if settings.CELERY_BROKER_URL:
             "socket_keepalive": True,
         }
 else:
-    _url = f"{broker.SCHEME}://"
+    _url = f"{broker.SCHEME}://localhost"  # a name kombu asks for; no host is contacted
     _options = broker.options(Path(settings.DATA_ROOT) / "broker")
 
 app.conf.update(

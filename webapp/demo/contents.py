@@ -26,12 +26,14 @@ from webapp.experiments.models import Experiment
 SLUG = "demo"
 QUESTION = "Does adding synthetic clusters raise the sensitivity for malignant clusters?"
 PASSWORD = "cemlab-demo"
-PATIENTS: dict[Literal["A", "B"], int] = {"A": 18, "B": 8}
+PATIENTS: dict[Literal["A", "B"], int] = {"A": 24, "B": 12}
 """Phantom patients of the internal and of the external site."""
 SIZE: Literal["full", "small", "test"] = "test"
 PHANTOM_SEED = 2024
-EPOCHS = 6
+EPOCHS = 8
 RATIOS = (0.0, 1.0, 2.0)
+TEST_SHARE = 1 / 3
+"""More than the paper's 20 %, so that so few phantoms leave more than ten lesions to test on."""
 
 Say = Callable[[str], None]
 
@@ -84,7 +86,9 @@ def dataset(found: Project, members: dict[str, User], say: Say) -> DatasetVersio
         actor=curator, project=found, name="Phantoms of two sites"
     )
     datasets.add_exams(actor=curator, version=version, exams=list(exams_of(curator, found)))
-    datasets.draw(actor=curator, version=version, settings=SplitSettings(external_sites=("B",), seed=1))
+    datasets.draw(
+        actor=curator, version=version, settings=SplitSettings(test_share=TEST_SHARE, external_sites=("B",), seed=1)
+    )
     return datasets.freeze(actor=curator, version=version)
 
 

@@ -180,7 +180,7 @@ def interval_parts(
     if _is_number(n) and 0 < n < fewest:
         return {"undefined": f"{shown_n}, too few", "reason": f"no value is shown under n={fewest}"}
     if not _is_number(value):
-        reason = str(_member(estimate, "reason") or "no reason was recorded")
+        reason = str(_member(estimate, "reason") or "no reason was recorded").removeprefix("undefined: ")
         return {"undefined": "undefined", "reason": reason, "n": shown_n}
     parts = {"value": _decimal(float(value), digits, signed), "n": shown_n}
     if _is_number(low) and _is_number(high):
