@@ -33,7 +33,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
         return _page(
             request, project, DesignForms(_first(request, project), user=request.user, project=project, check=False)
         )
-    given = DesignInput.posted(request.POST.dict())  # type: ignore[arg-type]
+    given = DesignInput.posted(request.POST.dict())
     if "change" in request.POST:
         changed = given.changed(request.POST["change"])
         return _page(request, project, DesignForms(changed, user=request.user, project=project, check=False))
@@ -61,7 +61,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
 def panel(request: HttpRequest, project: Project) -> HttpResponse:
     """The panel anew, for the form as it stands."""
     assert isinstance(request.user, User)
-    given = DesignInput.posted(request.POST.dict())  # type: ignore[arg-type]
+    given = DesignInput.posted(request.POST.dict())
     forms = DesignForms(given, user=request.user, project=project, check=False)
     return render(request, "experiments/_consequences.html", _panel(request, project, forms))
 

@@ -135,7 +135,7 @@ class SettingsForm(forms.Form):
     use_required_attribute = False
 
     def __init__(self, *args: Any, preset: str, **kwargs: Any) -> None:
-        super().__init__(*args, prefix=None, **kwargs)
+        super().__init__(*args, **kwargs)
         self.preset = presets().get(preset) or next(iter(presets().values()))
         self.schema = setting_schema()
         for entry in self.schema:

@@ -56,7 +56,9 @@ def perform(run: Run, context: JobContext) -> dict[str, Any]:
         f"{len(training.samples)} training views ({len(synthetic)} synthetic), {len(validation.samples)} for validation"
     )
     detector, outcome = _train(run, context, training, validation, folder)
-    sets = {str(split): SampleSet(split, tuple(sample_sets.acquired_samples(version, split))) for split in PREDICTED_SPLITS}
+    sets = {
+        str(split): SampleSet(split, tuple(sample_sets.acquired_samples(version, split))) for split in PREDICTED_SPLITS
+    }
     findings = _predict(context, detector, sets)
     writers = [evaluator(run, sets, findings) for evaluator in evaluators.values()]
     artifacts = _publish(run, context, outcome)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
@@ -16,17 +18,37 @@ ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 
 
 def experiments_of(user: User | AnonymousUser, project: Project) -> QuerySet[Experiment]:
-    """Experiments of a project the person may see, newest first, with counts of their runs."""
+    """Experiments of a project the person may see, newest first."""
     return (
         Experiment.objects.filter(project=project, project__in=projects_of(user))
         .select_related("version__dataset", "created_by", "batch__job")
-        .annotate(
-            run_count=Count("arms__runs", distinct=True),
-            runs_done=Count("arms__runs", filter=Q(arms__runs__state=RunState.DONE), distinct=True),
-            runs_ended=Count("arms__runs", filter=Q(arms__runs__state__in=ENDED), distinct=True),
-            runs_running=Count("arms__runs", filter=Q(arms__runs__state=RunState.RUNNING), distinct=True),
-        )
         .order_by("-number")
+    )
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Runs of an experiment by what became of them."""
+
+    total: int
+    done: int
+    ended: int
+    running: int
+
+    @property
+    def open(self) -> bool:
+        """Whether every run has ended, so that the test sets may be opened."""
+        return self.ended == self.total
+
+
+def run_counts(experiment: Experiment) -> RunCounts:
+    """Count the runs of an experiment fetched by `with_arms`."""
+    states = [run.state for arm in experiment.arms.all() for run in arm.runs.all()]
+    return RunCounts(
+        total=len(states),
+        done=states.count(RunState.DONE),
+        ended=sum(state in ENDED for state in states),
+        running=states.count(RunState.RUNNING),
     )
 
 

@@ -15,7 +15,7 @@ from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
 from webapp.experiments.design import ENDPOINTS
-from webapp.experiments.models import Arm, Experiment, RunState
+from webapp.experiments.models import Arm, Experiment
 
 A_PAGE = 50
 
@@ -45,7 +45,12 @@ def experiment_list(request: HttpRequest, project: Project) -> HttpResponse:
         {
             "page": page,
             "experiments": [
-                {"row": one, "chip": chip(one), "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint)}
+                {
+                    "row": one,
+                    "chip": chip(one),
+                    "open": selectors.run_counts(one).open,
+                    "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint),
+                }
                 for one in page
             ],
             "may_launch": permissions.role_may(getattr(request, "role", None), permissions.LAUNCH),
@@ -79,24 +84,24 @@ def runs(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 
 
 def _runs(found: Experiment) -> dict[str, Any]:
-    rows = [run for arm in found.arms.all() for run in arm.runs.all()]
+    counts = selectors.run_counts(found)
     return {
         "experiment": found,
         "chip": chip(found),
-        "runs": rows,
-        "ended": sum(run.state in selectors.ENDED for run in rows),
-        "open": all(run.state in selectors.ENDED for run in rows),
+        "runs": [run for arm in found.arms.all() for run in arm.runs.all()],
+        "ended": counts.ended,
+        "open": counts.open,
     }
 
 
 def chip(found: Experiment) -> dict[str, str]:
-    """State of an experiment as a whole, from the counts of `selectors.experiments_of`."""
-    total, done = found.run_count, found.runs_done  # type: ignore[attr-defined]
-    words = f"{done} of {total} runs"
-    if found.runs_ended < total:  # type: ignore[attr-defined]
-        state = RunState.RUNNING if found.runs_running or found.runs_ended else RunState.QUEUED  # type: ignore[attr-defined]
-        return {"state": state.value, "label": f"{state.label if state != 'queued' else 'Waiting'}, {words}"}
-    if done == total:
+    """State of an experiment as a whole."""
+    counts = selectors.run_counts(found)
+    words = f"{counts.done} of {counts.total} runs"
+    if not counts.open:
+        started = counts.running or counts.ended
+        return {"state": "running" if started else "queued", "label": f"{'Running' if started else 'Waiting'}, {words}"}
+    if counts.done == counts.total:
         return {"state": "done", "label": f"Complete, {words}"}
     return {"state": "warning", "label": f"Ended, {words} complete"}
 

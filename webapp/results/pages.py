@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
-
 from webapp.accounts.models import Project
 from webapp.core.registry import NavigationEntry, Panel, home_panels, navigation
 from webapp.results import figures, selectors
@@ -17,13 +15,10 @@ def latest_result(request: Any, project: Project, subject: Any) -> dict[str, Any
 
     Numbers are shown only once someone has opened its results, so that the home page itself opens no test set.
     """
-    ended = selectors.experiments_with_results(request.user, project).filter(
-        run_count__gt=0, runs_ended=F("run_count"), runs_done__gt=0
-    )
-    found = ended.first()
+    found = selectors.latest(request.user, project)
     if found is None:
         return None
-    if not found.look_count:  # type: ignore[attr-defined]
+    if not any(selectors.looks(found).values()):
         return {"experiment": found, "opened": False}
     rows = selectors.rows(found)
     address = cases_address(project, found.number)

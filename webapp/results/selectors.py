@@ -53,9 +53,19 @@ class Row:
 
 
 def experiments_with_results(user: User | AnonymousUser, project: Project) -> QuerySet[Experiment]:
-    """Experiments of a project the person may see, with arms, runs and the number of looks."""
-    found = experiments.experiments_of(user, project).annotate(look_count=Count("looks", distinct=True))
-    return experiments.with_arms(found)
+    """Experiments of a project the person may see, with arms and runs."""
+    return experiments.with_arms(experiments.experiments_of(user, project))
+
+
+def latest(user: User | AnonymousUser, project: Project) -> Experiment | None:
+    """The newest experiment whose runs have all ended, at least one of them with results."""
+    return (
+        experiments_with_results(user, project)
+        .exclude(arms__runs__state__in=[RunState.QUEUED, RunState.RUNNING])
+        .filter(arms__runs__state=RunState.DONE)
+        .distinct()
+        .first()
+    )
 
 
 def evaluations(experiment: Experiment) -> dict[tuple[int, str], Evaluation]:
@@ -89,6 +99,19 @@ def _numbers(evaluation: Evaluation | None, group: str, run: Run) -> dict[str, d
     if evaluation is not None:
         return {measure: evaluation.result[measure][group] for measure in MEASURES}
     return dict.fromkeys(MEASURES, undefined(_why_missing(run)))
+
+
+def undefined(reason: str) -> dict[str, Any]:
+    """An interval without a value."""
+    return {"value": None, "low": None, "high": None, "n": 0, "reason": reason}
+
+
+def _why_missing(run: Run) -> str:
+    return {
+        RunState.DONE: "undefined: this test set was not evaluated",
+        RunState.FAILED: "undefined: the run failed",
+        RunState.CANCELLED: "undefined: the run was cancelled",
+    }.get(RunState(run.state), "undefined: the run has not ended")
 
 
 def undefined(reason: str) -> dict[str, Any]:

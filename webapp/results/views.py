@@ -36,15 +36,11 @@ def _locked(request: HttpRequest, found: Experiment) -> HttpResponse:
     left = [
         run.job.seconds_left for arm in found.arms.all() for run in arm.runs.all() if run.job and run.job.seconds_left
     ]
+    counts = experiments.run_counts(found)
     return render(
         request,
         "results/locked.html",
-        {
-            "experiment": found,
-            "seconds_left": max(left, default=None),
-            "total": found.run_count,
-            "ended": found.runs_ended,
-        },  # type: ignore[attr-defined]
+        {"experiment": found, "seconds_left": max(left, default=None), "counts": counts},
     )
 
 
@@ -64,7 +60,7 @@ def result_list(request: HttpRequest, project: Project) -> HttpResponse:
                 {
                     "experiment": one,
                     "chip": chip(one),
-                    "open": one.runs_ended == one.run_count,
+                    "open": experiments.run_counts(one).open,
                     "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint),
                     "looks": selectors.looks(one),
                 }
