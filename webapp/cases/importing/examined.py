@@ -106,9 +106,6 @@ def examine(source: SourceFile, source_hash: str, sandbox: Sandbox, *, stated_ki
             "Patient ID (0010,0020) is empty, so it is unknown which images belong to one person.",
             "Export with patient identifiers, or with pseudonyms in their place; they are replaced on the way in.",
         )
-    study = text(dataset, "StudyInstanceUID")
-    if not study:
-        raise Refused("No study", "Study Instance UID (0020,000D) is empty.", "Export the image again.")
     kind = str(facts["kind"])
     voi = image.windows[0] if image.windows else None
     return Examined(
@@ -119,7 +116,7 @@ def examine(source: SourceFile, source_hash: str, sandbox: Sandbox, *, stated_ki
         laterality=str(facts["laterality"]),
         position=str(facts["view_position"]),
         patient_key=keys.keyed("dicom-patient", patient_id),
-        study_key=keys.keyed("dicom-study", study),
+        study_key=keys.keyed("dicom-study", text(dataset, "StudyInstanceUID")),
         identity=_identity(dataset),
         acquisition=_acquisition(dataset),
         when=_when(dataset),
