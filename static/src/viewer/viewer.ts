@@ -12,7 +12,6 @@ import {
   KIND_WORDS,
   otherKind,
   type Box,
-  type Finding,
   type Kind,
   type Layers,
   type Place,
