@@ -45,8 +45,15 @@ def ended_experiment(project: Project, researcher: User) -> Experiment:
 
 
 def test_the_design_form_follows_what_is_typed(
-    live_server: LiveServer, sign_in: SignIn, project: Project, researcher: User, accessible: Any, until: Any
+    live_server: LiveServer,
+    sign_in: SignIn,
+    project: Project,
+    researcher: User,
+    accessible: Any,
+    until: Any,
+    clean_console: Any,
 ) -> None:
+    clean_console.allow("422")  # the answer to a design with errors
     experiment_records.make_version(project)
     page = sign_in(researcher)
     page.goto(f"{live_server.url}/study/experiments/new/")
@@ -54,6 +61,8 @@ def test_the_design_form_follows_what_is_typed(
     picture(page, "design")
 
     page.fill("#id_name", "Typed before the arms changed")
+    page.press("#id_name", "Enter")
+    assert page.locator("[name^=arms-][name$=-name]").count() == 3
     page.fill("#id_arms-1-malignant", "300")
     until("document.querySelector('#arm-1-cases').textContent.trim().split(/\\s/)[0] !== '0'")
     page.click("button[value=add-arm]")
@@ -61,7 +70,7 @@ def test_the_design_form_follows_what_is_typed(
     assert page.input_value("#id_name") == "Typed before the arms changed"
     assert page.input_value("#id_arms-1-malignant") == "300"
 
-    page.check("input[name=preset][value=cpu-quick]", force=True)
+    page.click("#id_preset >> text=Quick, without a GPU")
     until("document.querySelector('[name=\"set-backbone\"]').value !== 'resnet50'")
     page.fill("#id_seeds", "")
     until("document.querySelector('#consequences button[type=submit]').disabled")

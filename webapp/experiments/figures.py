@@ -48,6 +48,7 @@ def curves(run: Run, lines: dict[str, tuple[str, str]]) -> dict[str, Any]:
             "yaxis": {
                 "title": {"text": "loss" if "training_loss" in lines else "learning rate"},
                 "rangemode": "tozero",
+                "exponentformat": "e",
             },
             "shapes": [
                 {
@@ -71,7 +72,7 @@ def curves(run: Run, lines: dict[str, tuple[str, str]]) -> dict[str, Any]:
                     "xanchor": "right" if epoch > epochs / 2 else "left",
                     "font": {"color": colour},
                 }
-                for place, (epoch, words, colour) in enumerate(marks)
+                for place, (epoch, words, colour) in enumerate(marks if lines is LINES else [])
             ],
         },
         "done": run.state in selectors.ENDED,

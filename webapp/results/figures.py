@@ -39,7 +39,7 @@ def panels(experiment: Experiment, rows: list[Row], cases_url: CasesURL) -> list
             "label": label,
             "figure": {
                 "data": _traces(experiment, rows, measure, cases_url),
-                "layout": _layout(experiment, label, limits),
+                "layout": _layout(experiment, limits),
             },
             "left_out": _left_out(rows, measure),
         }
@@ -155,7 +155,7 @@ def _range(rows: list[Row]) -> list[float]:
     return [max(-0.02, int(10 * lowest - 0.5) / 10 - 0.02), 1.03]
 
 
-def _layout(experiment: Experiment, label: str, limits: list[float]) -> dict[str, Any]:
+def _layout(experiment: Experiment, limits: list[float]) -> dict[str, Any]:
     arms = list(experiment.arms.all())
     words = [ratio_words(arm) for arm in arms]
     named = len(set(words)) < len(words)
@@ -168,7 +168,7 @@ def _layout(experiment: Experiment, label: str, limits: list[float]) -> dict[str
             "title": {"text": "arm" if named else "synthetic ratio"},
             "zeroline": False,
         },
-        "yaxis": {"range": limits, "tickformat": ".1f", "title": {"text": label}, "zeroline": False},
+        "yaxis": {"range": limits, "tickformat": ".1f", "zeroline": False},
     }
 
 
