@@ -8,11 +8,11 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Project
-from webapp.accounts.selectors import get_project_or_404
+from webapp.accounts.selectors import memberships_of
 
 Parameters = ParamSpec("Parameters")
 View = Callable[Concatenate[HttpRequest, Project, Parameters], HttpResponseBase]
@@ -31,9 +31,14 @@ def project_page(
         @login_required
         @wraps(view)
         def gate(request: Any, project: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            found = get_project_or_404(request.user, project)
+            # One query gives the project, the role and the project switcher of the frame.
+            request.memberships = memberships_of(request.user)
+            membership = next((one for one in request.memberships if one.project.slug == project), None)
+            if membership is None:
+                raise Http404("No such project.")
+            found = membership.project
             request.project = found
-            request.role = permissions.role_of(request.user, found)
+            request.role = membership.role
             if permission is not None and not permissions.role_may(request.role, permission):
                 raise PermissionDenied(f"Your role in this project does not let you {permissions.WORDS[permission]}.")
             return view(request, found, *args, **kwargs)

@@ -16,6 +16,11 @@ def projects_of(user: User | AnonymousUser) -> QuerySet[Project]:
     return Project.objects.filter(memberships__user=user)
 
 
+def memberships_of(user: User) -> list[Membership]:
+    """The person's memberships with their projects, by name of the project."""
+    return list(Membership.objects.filter(user=user).select_related("project").order_by("project__name"))
+
+
 def get_project_or_404(user: User | AnonymousUser, slug: str) -> Project:
     """The project if the person may see it.
 

@@ -52,5 +52,5 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "project": project,
         "role": role,
         "navigation": navigation(project, role, request.path),
-        "switchable_projects": list(user.memberships.select_related("project").order_by("project__name")),
+        "switchable_projects": getattr(request, "memberships", []),
     }
