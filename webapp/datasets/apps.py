@@ -7,6 +7,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         """Guards against leakage and against changes to frozen versions; rail entry; case columns."""
+        from webapp.accounts.permissions import CURATE, role_may
         from webapp.core import guards, registry
         from webapp.core.guards import Guard
 
@@ -51,4 +52,14 @@ class DatasetsConfig(AppConfig):
         registry.navigation.register(
             "datasets",
             registry.NavigationEntry("Data", "Datasets", "datasets", "datasets:list", "d", 30),
+        )
+        registry.selection_actions.register(
+            "datasets",
+            registry.SelectionAction(
+                "Add to dataset",
+                "datasets:add",
+                icon="datasets",
+                primary=True,
+                visible=lambda role: role_may(role, CURATE),
+            ),
         )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.cases.selectors import exams_of
+from webapp.cases.selection import selected_exams
 from webapp.core.errors import UserError
 from webapp.datasets import selectors, services
 from webapp.datasets.forms import DatasetForm, split_form
@@ -38,6 +40,8 @@ def dataset_list(request: HttpRequest, project: Project) -> HttpResponse:
     """All datasets; a post makes a new one."""
     form = DatasetForm(request.POST or None)
     may_curate = permissions.may(_user(request), project, permissions.CURATE)
+    if request.method == "POST" and not may_curate:
+        raise PermissionDenied(f"Your role in this project does not let you {permissions.WORDS[permissions.CURATE]}.")
     if request.method == "POST" and form.is_valid():
         try:
             version = services.create_dataset(actor=_user(request), project=project, name=form.cleaned_data["name"])
@@ -53,6 +57,7 @@ def dataset_list(request: HttpRequest, project: Project) -> HttpResponse:
     return render(request, "datasets/list.html", context, status=400 if form.errors else 200)
 
 
+@require_safe
 @project_page()
 def version_page(request: HttpRequest, project: Project, slug: str, number: int) -> HttpResponse:
     """A version: split form or facts, balance, leakage guard, difference to the version before."""
@@ -127,38 +132,33 @@ def copy(request: HttpRequest, project: Project, slug: str, number: int) -> Http
 @project_page(permissions.CURATE)
 @require_http_methods(["GET", "POST"])
 def add_cases(request: HttpRequest, project: Project) -> HttpResponse:
-    """Add selected cases to a draft or a new dataset; the cases page posts `selected` here.
+    """Add the cases chosen on the cases page to a draft or a new dataset.
 
-    The first post shows where to add; the second, with `target`, adds. `selected` holds case numbers, or
-    `everything` stands for all cases of the project.
+    The first post shows where to add; the second, with `target`, adds.
     """
     if request.method == "GET":
         return redirect("cases:list", project.slug)
-    numbers = [int(number) for number in request.POST.getlist("selected") if number.isdigit()]
-    exams = exams_of(_user(request), project)
-    if not request.POST.get("everything"):
-        exams = exams.filter(number__in=numbers)
-    target = request.POST.get("target", "")
-    failure = ""
-    if target:
-        try:
-            version = _target(request, project, target)
-            added = services.add_exams(actor=_user(request), version=version, exams=list(exams))
-        except UserError as error:
-            failure = str(error)
-        else:
+    context: dict[str, Any] = {"chosen": [], "count": 0, "failure": "", "name": request.POST.get("name", "")}
+    try:
+        exams = selected_exams(request, project)
+        context |= {"chosen": _chosen(request), "count": exams.count()}
+        if request.POST.get("target"):
+            with transaction.atomic():
+                version = _target(request, project, request.POST["target"])
+                added = services.add_exams(actor=_user(request), version=version, exams=list(exams))
             messages.success(request, f"{added} cases added to {version}. Draw the split next.")
             return _to(version)
-    drafts = selectors.versions_of(request.user, project).filter(state=DatasetVersion.State.DRAFT)
-    context = {
-        "count": exams.count(),
-        "numbers": numbers,
-        "everything": request.POST.get("everything", ""),
-        "drafts": drafts,
-        "failure": failure,
-        "name": request.POST.get("name", ""),
-    }
-    return render(request, "datasets/add_cases.html", context, status=400 if failure else 200)
+    except UserError as error:
+        context["failure"] = str(error)
+    context["drafts"] = selectors.versions_of(request.user, project).filter(state=DatasetVersion.State.DRAFT)
+    return render(request, "datasets/add_cases.html", context, status=400 if context["failure"] else 200)
+
+
+def _chosen(request: HttpRequest) -> list[tuple[str, str]]:
+    """The choice as hidden fields, so that the second post means the same cases."""
+    if request.POST.get("all") == "1":
+        return [("all", "1"), ("query", request.POST.get("query", ""))]
+    return [("case", number) for number in request.POST.getlist("case")]
 
 
 def _target(request: HttpRequest, project: Project, target: str) -> DatasetVersion:
