@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from webapp.accounts.models import Project, User
 from webapp.cases.models import ImportFile, Origin, Site, Verdict
@@ -35,6 +37,7 @@ class Event:
     """One line of what happened."""
 
     time: Any
+    when: str
     actor: str
     words: str
 
@@ -103,7 +106,13 @@ def recent(project: Project) -> list[Event]:
     for prefix in _QUIET:
         quiet |= Q(action__startswith=prefix)
     events = AuditEvent.objects.filter(project_id=project.pk).exclude(quiet)[:RECENT]
-    return [Event(event.time, event.actor_name, _words(event)) for event in events]
+    return [Event(event.time, _when(event), event.actor_name, _words(event)) for event in events]
+
+
+def _when(event: AuditEvent) -> str:
+    """``10:42`` today, else ``12 Mar``."""
+    local = timezone.localtime(event.time)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "j M")
 
 
 def _words(event: AuditEvent) -> str:

@@ -80,13 +80,16 @@ def _import_view(run: DicomImport, view: dict[str, Any], folder: Path, sandbox: 
     try:
         low_energy = _examined(view, "low_energy", folder, sandbox)
         recombined = _examined(view, "recombined", folder, sandbox)
-        images = [run.prepared(file)[0] for file in (low_energy, recombined)]
+        prepared = [run.prepared(file) for file in (low_energy, recombined)]
+        images = [image for image, _ in prepared]
         lesions = [_lesion(lesion) for lesion in view["lesions"]]
         draft = run.view_draft(
             [low_energy, recombined], images, lesions=lesions, attributes={"lesion_source": _fingerprint(lesions)}
         )
         result = store_view(project=run.batch.project, site=run.batch.site, author=run.batch.created_by, draft=draft)
         run.report.stored(result, {image.kind: image.name for image in images})
+        for _, record in prepared if result.imported else ():
+            run.report.count_deidentification(record.as_json())
     except Refused as reason:
         run.report.refused(name, reason)
     except (KeyError, TypeError, ValueError) as error:

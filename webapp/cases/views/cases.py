@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -159,13 +159,13 @@ class _Line:
 
 @require_GET
 @project_page()
-def export(request: HttpRequest, project: Project) -> HttpResponseBase:
+def export(request: HttpRequest, project: Project) -> HttpResponse:
     """The filtered list as CSV: pseudonyms and facts, no identifiers."""
     found = listing(request.user, project, request.GET)
     audit.record(
         actor=request.user, action="cases.export", project=project, name="cases", filters=request.GET.urlencode()
     )
-    response = StreamingHttpResponse(_csv(project, found), content_type="text/csv; charset=utf-8")
+    response = HttpResponse("".join(_csv(project, found)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-cases.csv"'
     return response
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from webapp.accounts.models import Project
@@ -44,11 +44,11 @@ def thumbnail(request: HttpRequest, project: Project, image_id: int) -> HttpResp
 
 @require_GET
 @project_page()
-def file(request: HttpRequest, project: Project, image_id: int) -> HttpResponseBase:
+def file(request: HttpRequest, project: Project, image_id: int) -> HttpResponse:
     """The whole de-identified file; each reading is written into the audit trail."""
     image = _image(request, project, image_id)
     try:
-        handle = files.absolute(image.file).open("rb")
+        content = files.absolute(image.file).read_bytes()
     except OSError as error:
         raise Http404("The file of this image is not where it was stored.") from error
     audit.record(
@@ -58,7 +58,7 @@ def file(request: HttpRequest, project: Project, image_id: int) -> HttpResponseB
         target=image,
         name=f"{image.view.exam} {image}",
     )
-    response = FileResponse(handle, content_type=_TYPES[image.format])
+    response = HttpResponse(content, content_type=_TYPES[image.format])
     suffix = {"dicom": "dcm"}.get(image.format, image.format)
     name = f"case-{image.view.exam.number}-{image.view.laterality}-{image.view.position}-{image.kind}.{suffix}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

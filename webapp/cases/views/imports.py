@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
@@ -33,6 +33,7 @@ def _batch(request: HttpRequest, project: Project, number: int) -> ImportBatch:
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @project_page(permissions.CURATE)
 def import_page(request: HttpRequest, project: Project) -> HttpResponse:
     """Drop zone; without a script the same form takes files in one post."""
