@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.urls import Resolver404, resolve
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Membership, Project, Role, User
@@ -36,13 +39,20 @@ def create_user(*, actor: User | None, username: str, password: str) -> User:
     return user
 
 
+def _first_words(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[str]:
+    """First parts of all addresses, such as ``api`` and ``<slug:project>``."""
+    for pattern in patterns:
+        route = str(pattern.pattern)
+        if route:
+            yield route.split("/")[0]
+        elif isinstance(pattern, URLResolver):
+            yield from _first_words(pattern.url_patterns)
+
+
 def _require_free_address(slug: str) -> None:
-    """Refuse names such as ``api``: under them the project's own pages could not be reached."""
-    try:
-        match = resolve(f"/{slug}/")
-    except Resolver404:
-        match = None
-    if slug == "static" or match is None or match.kwargs.get("project") != slug:
+    """Refuse names such as ``api``: under them some of the project's own pages could not be reached."""
+    taken = {settings.STATIC_URL.strip("/"), *_first_words(get_resolver().url_patterns)}
+    if slug in taken:
         raise UserError(f"Project slug: {slug!r} is an address of the application, choose another.", field="slug")
 
 

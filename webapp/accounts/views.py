@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
 from webapp.accounts.forms import SignInForm
 from webapp.accounts.models import User
@@ -23,6 +24,7 @@ class SignOut(LogoutView):
     """Post only."""
 
 
+@require_safe
 @login_required
 def projects(request: HttpRequest) -> HttpResponse:
     """The person's projects; goes straight on when there is one."""

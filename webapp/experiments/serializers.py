@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webapp.annotations.models import LesionType
 from webapp.annotations.serializers import polygon_field
+from webapp.experiments import selectors
 from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, ArmDesign, ExperimentDesign
 from webapp.experiments.models import Arm, Experiment, MetricPoint, Prediction, Run
 
@@ -61,6 +63,15 @@ class RunDetailSerializer(RunSerializer):
         read_only_fields = fields
 
 
+class RunCountsSerializer(serializers.Serializer[selectors.RunCounts]):
+    """Runs by what became of them."""
+
+    total = serializers.IntegerField()
+    running = serializers.IntegerField()
+    ended = serializers.IntegerField(help_text="Done, failed or cancelled.")
+    done = serializers.IntegerField()
+
+
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     """A question with how it will be judged, and how far its runs are."""
 
@@ -70,9 +81,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     version_number = serializers.IntegerField(source="version.number", read_only=True)
     seeds = serializers.ListField(child=serializers.IntegerField(), read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True, default="")
-    run_count = serializers.IntegerField(read_only=True)
-    runs_ended = serializers.IntegerField(read_only=True)
-    runs_done = serializers.IntegerField(read_only=True)
+    run_counts = serializers.SerializerMethodField()
 
     class Meta:
         model = Experiment
@@ -87,14 +96,17 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "seeds",
             "device",
             "state",
-            "run_count",
-            "runs_ended",
-            "runs_done",
+            "run_counts",
             "created_by",
             "created",
             "frozen_at",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(RunCountsSerializer)
+    def get_run_counts(self, experiment: Experiment) -> Any:
+        """How far the runs are."""
+        return RunCountsSerializer(selectors.run_counts(experiment)).data
 
 
 class ArmWithRunsSerializer(ArmSerializer):

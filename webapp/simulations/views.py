@@ -7,7 +7,7 @@ import json
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
@@ -18,12 +18,14 @@ from webapp.simulations import selectors, services
 TILES = 24
 
 
+@require_safe
 @project_page()
 def batch_list(request: HttpRequest, project: Project) -> HttpResponse:
     """All batches."""
     return render(request, "simulations/list.html", {"batches": selectors.batches_of(request.user, project)})
 
 
+@require_safe
 @project_page()
 def batch_page(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """A batch: what was asked, what was made, the gallery."""
@@ -45,6 +47,7 @@ def batch_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
     return render(request, "simulations/batch.html", context)
 
 
+@require_safe
 @project_page()
 def record(request: HttpRequest, project: Project, number: int, synthetic: int) -> HttpResponse:
     """The full provenance record of a synthetic view."""

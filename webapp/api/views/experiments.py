@@ -64,7 +64,7 @@ class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
     serializer_class = ExperimentSerializer
 
     def visible(self) -> QuerySet[Experiment]:
-        return experiments_of(self.person, self.project)
+        return with_arms(experiments_of(self.person, self.project))
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Launch."""

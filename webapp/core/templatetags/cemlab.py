@@ -230,6 +230,7 @@ CHIPS: dict[str, tuple[str, str, str]] = {
     "done": ("Complete", "check", "ok"),
     "complete": ("Complete", "check", "ok"),
     "ok": ("Complete", "check", "ok"),
+    "unreviewed": ("Not looked at", "eye-off", "idle"),
     "accepted": ("Accepted", "check", "ok"),
     "annotated": ("Annotated", "check", "ok"),
     "failed": ("Stopped", "cross", "bad"),

@@ -1,0 +1,179 @@
+"""Every address of the application and who reaches it. `test_access.py` walks it; an address without a row fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+OK = (200,)
+MOVED = (302,)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address.
+
+    Attributes
+    ----------
+    values : dict
+        Argument of the address → name in `world.address_values`.
+    method, role, answers
+        How it is used, by whom at least, and what that person gets. Role "observer" means every member.
+    data, query : dict
+        Of the request; values that begin with ``@`` are looked up in `address_values`.
+    anonymous : int
+        302 to sign-in for pages, 401 for scripts and the API; 0 where anonymous visitors get what members get.
+    refused : str
+        A method the address does not take.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    role: str = "observer"
+    answers: tuple[int, ...] = OK
+    data: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    anonymous: int = 302
+    refused: str = "DELETE"
+    asynchronous: bool = False
+
+
+def page(*extra: str, **options: Any) -> Row:
+    """A page of a project; extra arguments are ``argument=name`` or one word for both."""
+    pairs = dict(each.split("=") if "=" in each else (each, each) for each in extra)
+    return Row({"project": "project"} | pairs, **options)
+
+
+def api(*extra: str, **options: Any) -> Row:
+    """An address of the API inside a project."""
+    return page(*extra, anonymous=401, **options)
+
+
+def write(*extra: str, role: str, answers: tuple[int, ...] = MOVED, **options: Any) -> Row:
+    """Something that only a role may do."""
+    return page(*extra, method="POST", role=role, answers=answers, refused="GET", **options)
+
+
+RUN = ("number=experiment", "arm", "seed")
+DRAFT = ("slug=draft", "number=one")
+FROZEN = ("slug=dataset", "number=one")
+SYNTHETIC = ("number=batch", "synthetic")
+FILE = ("number=import", "file_id=file")
+DESIGN = {
+    "version": "@frozen",
+    "name": "From the API",
+    "hypothesis": "It helps.",
+    "primary_endpoint": "sensitivity:malignant:internal_test",
+    "arms": [{"name": "Real", "preset": "cpu-quick"}],
+}
+
+TABLE: dict[str, list[Row]] = {
+    "core:front-door": [Row(answers=MOVED, anonymous=0)],
+    "core:health": [Row(anonymous=0)],
+    "core:style-guide": [Row()],
+    "accounts:sign-in": [Row(answers=(200, 302), anonymous=0, refused="")],
+    "accounts:sign-out": [Row(method="POST", answers=MOVED, anonymous=0, refused="GET")],
+    "accounts:projects": [Row(answers=MOVED)],
+    "accounts:people": [
+        page(role="admin"),
+        page(method="POST", role="admin", answers=MOVED, data={"username": "outsider", "role": "observer"}),
+    ],
+    "accounts:change-role": [write("person=observer", role="admin", data={"role": "curator"})],
+    "accounts:remove-member": [write("person=observer", role="admin")],
+    "api:projects": [Row(anonymous=401)],
+    "api:schema": [Row(anonymous=401)],
+    "api:docs": [Row()],
+    "api:project": [api()],
+    "api:cases": [api()],
+    "api:case": [api("number=case")],
+    "api:lesions": [api()],
+    "api:lesion": [api("pk=lesion")],
+    "api:datasets": [api()],
+    "api:dataset": [api("slug=dataset")],
+    "api:version": [api(*FROZEN)],
+    "api:splits": [api(*FROZEN)],
+    "api:experiments": [api(), api(method="POST", role="researcher", answers=(201,), data=DESIGN)],
+    "api:experiment": [api("number=experiment")],
+    "api:arms": [api("number=experiment")],
+    "api:runs": [api("number=experiment")],
+    "api:run": [api(*RUN)],
+    "api:predictions": [api(*RUN, query={"split": "internal_test"})],
+    "api:results": [api("number=experiment")],
+    "api:jobs": [api()],
+    "api:job": [api("number=job")],
+    "jobs:list": [page()],
+    "jobs:stream": [page(anonymous=401, asynchronous=True, refused="")],
+    "jobs:live": [page(anonymous=401, refused="")],
+    "jobs:detail": [page("number=job")],
+    "jobs:status": [page("number=job")],
+    "jobs:log": [page("number=job")],
+    "jobs:cancel": [write("number=job", role="researcher"), write("number=job", role="curator")],
+    "jobs:retry": [write("number=failed", role="researcher"), write("number=failed", role="curator")],
+    "datasets:list": [page(), page(method="POST", role="curator", answers=MOVED, data={"name": "Another"})],
+    "datasets:add": [
+        page(role="curator", answers=MOVED),
+        page(method="POST", role="curator", data={"all": "1", "everything": "1"}),
+    ],
+    "datasets:version": [page(*FROZEN)],
+    "datasets:draw": [
+        write(
+            *DRAFT, role="curator", data={"test_share": "20", "validation_share": "20", "seed": "3"}, answers=(302, 400)
+        )
+    ],
+    "datasets:freeze": [write(*DRAFT, role="curator")],
+    "datasets:copy": [write(*FROZEN, role="curator")],
+    "simulations:list": [page()],
+    "simulations:batch": [page("number=batch")],
+    "simulations:record": [page(*SYNTHETIC)],
+    "simulations:judge": [
+        write(*SYNTHETIC, role="researcher", data={"verdict": "accept"}),
+        write(*SYNTHETIC, role="radiologist", data={"verdict": "accept"}),
+    ],
+    "experiments:list": [page()],
+    "experiments:new": [page(role="researcher"), page(method="POST", role="researcher", answers=(400, 422))],
+    "experiments:consequences": [write(role="researcher", answers=OK)],
+    "experiments:experiment": [page("number=experiment")],
+    "experiments:runs": [page("number=experiment")],
+    "experiments:run": [page(*RUN)],
+    "experiments:status": [page(*RUN)],
+    "experiments:curves": [page(*RUN)],
+    "experiments:cancel": [write("number=open", "arm", "seed", role="researcher")],
+    "experiments:retry": [write("number=stopped", "arm", "seed", role="researcher")],
+    "experiments:artifact": [page(*RUN, "artifact")],
+    "results:list": [page()],
+    "results:experiment": [page("number=experiment")],
+    "results:cases": [
+        page("number=experiment", query={"run": "@run", "test_set": "internal_test", "group": "malignant"})
+    ],
+    "results:csv": [page("number=experiment")],
+    "results:json": [page("number=experiment")],
+    "viewer:case": [page("number=case")],
+    "viewer:study": [page("number=case")],
+    "viewer:layers": [page("number=case")],
+    "viewer:metadata": [page("image_id=image")],
+    "viewer:frame": [page("image_id=image")],
+    "viewer:rendered": [page("image_id=image")],
+    "cases:home": [page()],
+    "cases:search": [page(query={"q": "P0"}, answers=(200, 302))],
+    "cases:list": [page()],
+    "cases:export": [page()],
+    "cases:preview": [page("number=case")],
+    "cases:thumbnail": [page("image_id=image")],
+    "cases:file": [page("image_id=image")],
+    "cases:import": [page(role="curator"), page(method="POST", role="curator", answers=(422,), data={"site": ""})],
+    "cases:import-begin": [write(role="curator", answers=(201,), data={"site": "A"})],
+    "cases:import-report": [page("number=import", role="curator")],
+    "cases:import-piece": [
+        write(
+            "number=import",
+            role="curator",
+            answers=(200, 400),  # only who began an upload adds to it
+            query={"index": "1", "name": "a.dcm", "size": "4", "offset": "0"},
+            data={"body": "1234"},
+        )
+    ],
+    "cases:import-finish": [write("number=import", role="curator", answers=(200, 400, 422))],
+    "cases:import-status": [page("number=import", role="curator")],
+    "cases:import-picture": [page(*FILE, role="curator")],
+    "cases:import-answer": [write(*FILE, role="curator", data={"kind": "nonsense"})],
+}

@@ -1,0 +1,171 @@
+"""One object of every kind in one project, with a person in every role: what tests of access walk through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image as PillowImage
+
+from tests.webapp import experiment_records, records
+from tests.webapp.experiment_records import SHAPE, finish_all, seen
+from webapp.accounts.models import Project, User
+from webapp.annotations.models import Lesion
+from webapp.cases.importing import uploads
+from webapp.cases.models import Exam, Image, ImageKind, ImportBatch, ImportFile, Site, View
+from webapp.core import files
+from webapp.datasets import services as datasets
+from webapp.datasets.models import DatasetVersion
+from webapp.datasets.splitting import SplitSettings
+from webapp.experiments.models import Experiment, Run, RunArtifact
+from webapp.jobs.models import Job
+from webapp.simulations.models import SimulationBatch, SyntheticView
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows by what they are; `people` by role, with "outsider"."""
+
+    project: Project
+    people: dict[str, User]
+    exam: Exam
+    image: Image
+    lesion: Lesion
+    frozen: DatasetVersion
+    draft: DatasetVersion
+    experiment: Experiment
+    run: Run
+    artifact: RunArtifact
+    batch: SimulationBatch
+    synthetic: SyntheticView
+    queued: Job
+    failed: Job
+    imported: ImportBatch
+    waiting: ImportFile
+
+
+def make_world() -> World:
+    """Build it. Images have files; the experiment has ended and is evaluated."""
+    project = records.make_project()
+    people = {role: records.make_member(project, role, role) for role in records.ROLES}
+    people["outsider"] = records.make_member(records.make_project("elsewhere"), "admin", "outsider")
+    frozen = experiment_records.make_version(project, 16, external=4)
+    exam = experiment_records.make_exams(project, 1)[0]
+    image = Image.objects.filter(view__exam=exam).first()
+    assert image is not None
+    thumbnail = files.new_name("thumbnails", ".png")
+    files.write_with(thumbnail, lambda draft: PillowImage.new("L", (8, 8), 90).save(draft))
+    Image.objects.filter(pk=image.pk).update(thumbnail=thumbnail)
+    draft = datasets.create_dataset(actor=people["curator"], project=project, name="Draft")
+    datasets.add_exams(actor=people["curator"], version=draft, exams=list(project.exams.all()))
+    datasets.draw(actor=people["curator"], version=draft, settings=SplitSettings())
+    experiment = experiment_records.launch(project, people["researcher"], frozen, ratios=(1.0,))
+    queued = Job.objects.filter(project=project, run__isnull=False).first()
+    assert queued is not None and experiment.batch is not None and experiment.batch.job is not None
+    Job.objects.filter(pk=experiment.batch.job_id).update(state="done")
+    finish_all(experiment, lambda run: seen(0.5))
+    run = Run.objects.get(arm__experiment=experiment)
+    open_experiment = experiment_records.launch(project, people["researcher"], frozen, ratios=(0.0,))
+    queued = Run.objects.get(arm__experiment=open_experiment).job
+    assert queued is not None
+    failed = _failed_job(project, people["curator"])
+    name = files.new_name("runs", ".json")
+    files.write(name, b"{}")
+    artifact = RunArtifact.objects.create(run=run, name="log.json", file=name, size=2, sha256="0" * 64)
+    imported, waiting = _import(project, people["curator"])
+    return World(
+        project=project,
+        people=people,
+        exam=exam,
+        image=Image.objects.get(pk=image.pk),
+        lesion=Lesion.objects.get(exam=exam),
+        frozen=frozen,
+        draft=draft,
+        experiment=experiment,
+        run=run,
+        artifact=artifact,
+        batch=experiment.batch,
+        synthetic=_synthetic(frozen, experiment.batch),
+        queued=queued,
+        failed=failed,
+        imported=imported,
+        waiting=waiting,
+    )
+
+
+def _failed_job(project: Project, owner: User) -> Job:
+    """A failed job of a kind that may be retried."""
+    return Job.objects.create(
+        project=project,
+        kind="import",
+        name="Broken import",
+        state="failed",
+        created_by=owner,
+        payload={"batch": 0},
+        error="File 3 is not an image: remove it.",
+    )
+
+
+def _synthetic(version: DatasetVersion, batch: SimulationBatch) -> SyntheticView:
+    """A synthetic view of a training patient."""
+    member = version.version_views.filter(split="train").select_related("view__exam", "patient").first()
+    assert member is not None
+    view = View.objects.create(
+        exam=member.view.exam,
+        laterality=member.view.laterality,
+        position=member.view.position,
+        origin="synthetic",
+        variant=1,
+    )
+    for kind in ImageKind.values:
+        records.make_image(view, kind, shape=SHAPE, with_file=True, seed=1)
+    return SyntheticView.objects.create(
+        view=view,
+        host=member.view,
+        batch=batch,
+        patient=member.patient,
+        malignancy="malignant",
+        case_number=1,
+        seed=1,
+        mask=files.new_name("masks", ".png"),
+        record={},
+    )
+
+
+def _import(project: Project, curator: User) -> tuple[ImportBatch, ImportFile]:
+    """An upload that has not begun, with a file that waits for a person's word."""
+    site = Site.objects.get(project=project, code="A")
+    batch = ImportBatch.objects.create(
+        project=project, site=site, number=1, source="upload", folder=uploads.new_folder(), created_by=curator
+    )
+    name = f"{'0' * 32}.dcm"
+    path = uploads.waiting_file(batch.folder, f"{name}.png")
+    assert path is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PillowImage.new("L", (8, 8), 90).save(path)
+    waiting = ImportFile.objects.create(batch=batch, name="1.dcm", index=1, verdict="ask", waiting=name)
+    return batch, waiting
+
+
+def address_values(world: World) -> dict[str, Any]:
+    """The values that addresses carry, by name."""
+    run = world.run
+    return {
+        "project": world.project.slug,
+        "case": world.exam.number,
+        "image": world.image.pk,
+        "lesion": world.lesion.pk,
+        "dataset": world.frozen.dataset.slug,
+        "draft": world.draft.dataset.slug,
+        "experiment": world.experiment.number,
+        "arm": run.arm.position,
+        "seed": run.seed,
+        "artifact": world.artifact.pk,
+        "batch": world.batch.number,
+        "synthetic": world.synthetic.pk,
+        "job": world.queued.pk,
+        "failed": world.failed.pk,
+        "import": world.imported.number,
+        "file": world.waiting.pk,
+        "observer": world.people["observer"].pk,
+    }
