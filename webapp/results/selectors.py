@@ -114,20 +114,6 @@ def _why_missing(run: Run) -> str:
     }.get(RunState(run.state), "undefined: the run has not ended")
 
 
-def undefined(reason: str) -> dict[str, Any]:
-    """An interval without a value."""
-    return {"value": None, "low": None, "high": None, "n": 0, "reason": reason}
-
-
-def _why_missing(run: Run) -> str:
-    state = RunState(run.state)
-    if state == RunState.DONE:
-        return "undefined: this test set was not evaluated"
-    return (
-        f"undefined: the run {'is ' if state in (RunState.QUEUED, RunState.RUNNING) else 'was '}{state.label.lower()}"
-    )
-
-
 def looks(experiment: Experiment) -> dict[str, int]:
     """How often the results were opened, by test set."""
     counts = dict(

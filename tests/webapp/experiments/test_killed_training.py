@@ -22,7 +22,11 @@ EPOCHS = 12
 
 
 @pytest.fixture(params=["embedded", "production"])
-def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
+def installation(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Installation]:
+    # loading torch alone takes a minute where many share a processor
+    monkeypatch.setattr("tests.webapp.jobs.installation.WAIT_SECONDS", 900)
     services = request.getfixturevalue("production_services") if request.param == "production" else {}
     station = Installation(tmp_path, services)
     yield station
