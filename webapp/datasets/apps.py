@@ -63,3 +63,6 @@ class DatasetsConfig(AppConfig):
                 visible=lambda role: role_may(role, CURATE),
             ),
         )
+        from webapp.datasets.case_columns import SPLIT_COLUMN
+
+        registry.case_columns.register("split", SPLIT_COLUMN)

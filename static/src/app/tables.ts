@@ -156,8 +156,11 @@ function onChange(event: Event): void {
   if (!(input instanceof HTMLInputElement)) return;
   const list = input.closest<HTMLElement>("[data-rows]");
   if (!list) return;
-  if (input.matches("[data-select-all]")) rowsOf(list).forEach((row) => select(row, input.checked));
-  else if (input.matches("[data-select]")) {
+  if (input.matches("[data-select-all]")) {
+    // Read once: each selected row sets the state of this box anew.
+    const checked = input.checked;
+    rowsOf(list).forEach((row) => select(row, checked));
+  } else if (input.matches("[data-select]")) {
     anchor = input.closest<HTMLElement>("[data-row]");
     showSelection(list);
   }

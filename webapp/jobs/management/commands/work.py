@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from argparse import ArgumentParser
 from typing import Any
 
@@ -39,8 +40,12 @@ class Command(BaseCommand):
 
 def run_worker(queues: list[str], concurrency: int) -> None:
     """Consume `queues` in this process; threads only watch the processes of the jobs."""
+    from celery.exceptions import SecurityWarning
+
     from webapp.celery import app
 
+    # Celery warns of running as root because of pickle; messages here are JSON and hold a job's number alone.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     worker_shutting_down.connect(_stop, weak=False)
     stop_reaper = threading.Event()
     thread = threading.Thread(target=reaper.run_until, args=(stop_reaper,), name="reaper", daemon=True)
