@@ -105,7 +105,8 @@ def recent(project: Project) -> list[Event]:
     quiet = Q()
     for prefix in _QUIET:
         quiet |= Q(action__startswith=prefix)
-    events = AuditEvent.objects.filter(project_id=project.pk).exclude(quiet)[:RECENT]
+    people = AuditEvent.objects.filter(project_id=project.pk, actor_id__isnull=False)
+    events = people.exclude(quiet)[:RECENT]
     return [Event(event.time, _when(event), event.actor_name, _words(event)) for event in events]
 
 

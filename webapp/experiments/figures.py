@@ -37,9 +37,10 @@ def curves(run: Run, lines: dict[str, tuple[str, str]]) -> dict[str, Any]:
         )
     epochs = run.arm.configuration["values"]["epochs"]
     marks = [(epoch, f"resumed, attempt {attempt}", "role:warn") for epoch, attempt in resumptions(points)]
-    best = run.best_epoch or best_so_far(points)
+    keeps_lowest = run.arm.configuration["values"]["best_epoch"] == "validation_loss"
+    best = run.best_epoch or (best_so_far(points) if keeps_lowest else None)
     if best is not None and "validation_loss" in lines:
-        words = "best epoch" if run.best_epoch else "best so far"
+        words = "kept epoch" if run.best_epoch else "best so far"
         marks.append((best, f"{words} {best}", "role:ok"))
     return {
         "series": series,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
@@ -99,3 +99,9 @@ def wanted_cases(patients: dict[str, int], ratio_benign: float, ratio_malignant:
 def all_runs_ended(experiment: Experiment) -> bool:
     """Whether the test sets may be opened: no run is queued or running."""
     return not Run.objects.filter(arm__experiment=experiment).exclude(state__in=ENDED).exists()
+
+
+def open_to_see(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Of `runs`, those of experiments whose runs have all ended; `all_runs_ended` for many at once."""
+    unfinished = Run.objects.filter(arm__experiment=OuterRef("arm__experiment")).exclude(state__in=ENDED)
+    return runs.filter(~Exists(unfinished))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import ArgumentParser
 from typing import Any
 
@@ -24,6 +25,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM; open event streams do not hold the end up."""
         processes.die_with_parent()
+        # Static files are read by WhiteNoise in threads; Django says so once for each file it serves.
+        warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
         uvicorn.run(
             "webapp.asgi:application",
             host=options["host"],
