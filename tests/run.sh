@@ -10,4 +10,8 @@ rm -f /tmp/lint-imports.$$
 mypy --no-error-summary imaging simulation detection webapp
 python manage.py makemigrations --check --dry-run >/dev/null || { echo "A migration is missing: python manage.py makemigrations"; exit 1; }
 python static/build.py --check
-exec pytest -n 2 --dist loadgroup ${CEMLAB_PYTEST_ARGS:-}
+# Everything on the embedded set-up, slow tests included; then the records and pages on PostgreSQL and Redis.
+pytest -n 2 --dist loadfile ${CEMLAB_PYTEST_ARGS:-}
+if [ -z "${CEMLAB_PYTEST_ARGS:-}" ]; then
+  python -m tests.with_production_services pytest -n 2 --dist loadfile -m "not slow" tests/webapp
+fi

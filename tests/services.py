@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _missing(what: str) -> None:
+class ServiceMissing(Exception):
+    """A program the production set-up needs is not installed."""
+
+
+def _skip_or_fail(missing: ServiceMissing) -> None:
     if os.environ.get("CI"):
-        pytest.fail(f"{what} is not installed, and CI must not skip: see tests/system_packages.sh")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{missing}, and CI must not skip: see tests/system_packages.sh")
+    pytest.skip(str(missing))
 
 
 def _postgresql_programs() -> Path | None:
@@ -48,13 +53,12 @@ def _as_postgres(*arguments: str | Path) -> list[str]:
     return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
 
 
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """Address of a Redis server of this session."""
+@contextmanager
+def running_redis() -> Iterator[str]:
+    """A Redis server of its own; its address."""
     program = shutil.which("redis-server")
     if program is None:
-        _missing("redis-server")
-        return
+        raise ServiceMissing("redis-server is not installed")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="cemlab-redis-") as folder:
         server = subprocess.Popen(
@@ -69,13 +73,12 @@ def redis_url() -> Iterator[str]:
             server.wait()
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """Address of a PostgreSQL server of this session, without a database name."""
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """A PostgreSQL server of its own; its address without a database name."""
     programs = _postgresql_programs()
     if programs is None:
-        _missing("PostgreSQL")
-        return
+        raise ServiceMissing("PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="cemlab-postgresql-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
@@ -96,6 +99,26 @@ def postgresql_server() -> Iterator[str]:
             subprocess.run(_as_postgres(programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"), **quiet)
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """Address of a Redis server of this session."""
+    try:
+        with running_redis() as address:
+            yield address
+    except ServiceMissing as missing:
+        _skip_or_fail(missing)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Address of a PostgreSQL server of this session, without a database name."""
+    try:
+        with running_postgresql() as address:
+            yield address
+    except ServiceMissing as missing:
+        _skip_or_fail(missing)
 
 
 @pytest.fixture

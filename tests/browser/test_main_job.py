@@ -154,7 +154,7 @@ def test_from_pictures_to_the_images_behind_a_number(
     accessible()
     page.get_by_role("checkbox", name="Select all rows of this page").click()
     expect(page.locator("[data-selection-count]").first).to_have_text("18")
-    page.get_by_role("button", name="Add to dataset").click()
+    page.get_by_role("button", name="Add to dataset", exact=True).click()
     page.get_by_label("Name of the new dataset").fill("Two sites")
     page.get_by_role("button", name=re.compile("Add 18 cases")).click()
     accessible()
