@@ -1,10 +1,12 @@
-"""High-Throughput JPEG 2000 frames for the viewer."""
+"""High-Throughput JPEG 2000 frames for the viewer.
+
+The codecs are loaded on first use: the web process needs the name of the transfer syntax on every start.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,9 +33,13 @@ def encode(pixels: NDArray[Any]) -> bytes:
     """
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"a grey frame of uint8 or uint16 is needed, not {pixels.ndim}-D {pixels.dtype}")
+    import imagecodecs
+
     return bytes(imagecodecs.htj2k_encode(np.ascontiguousarray(pixels)))
 
 
 def decode(data: bytes) -> NDArray[Any]:
     """Decode a frame made by `encode`."""
+    import imagecodecs
+
     return np.asarray(imagecodecs.htj2k_decode(data))

@@ -101,7 +101,7 @@ def all_runs_ended(experiment: Experiment) -> bool:
     return not Run.objects.filter(arm__experiment=experiment).exclude(state__in=ENDED).exists()
 
 
-def open_to_see(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Of `runs`, those of experiments whose runs have all ended; `all_runs_ended` for many at once."""
-    unfinished = Run.objects.filter(arm__experiment=OuterRef("arm__experiment")).exclude(state__in=ENDED)
-    return runs.filter(~Exists(unfinished))
+def run_open_beside() -> Exists:
+    """Condition on runs: one of their experiment is queued or running; `all_runs_ended` for many at once."""
+    of_same = Run.objects.filter(arm__experiment=OuterRef("arm__experiment"))
+    return Exists(of_same.exclude(state__in=ENDED))

@@ -1,27 +1,22 @@
 """Frames, pictures and hanging of stored images, made once and kept under the data folder.
 
 Everything here is derived from the stored file and named by its hash: the folders may be deleted at any time.
+What reads pixels is loaded on first use, so that the web process starts without it.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
-
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from imaging import htj2k
-from imaging.attributes import texts
-from imaging.breast import breast_mask, chest_wall_side
-from imaging.dicom_header import read_header
 from imaging.errors import BreastNotFound
-from imaging.reading import read_pixels
-from imaging.rendering import to_uint8
 from webapp.cases.models import Image
 from webapp.core import files
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Side = Literal["left", "right"]
 
@@ -41,6 +36,10 @@ def pixels(image: Image) -> NDArray[Any]:
     ImagingError
         If the file cannot be read; the message says why.
     """
+    import numpy as np
+
+    from imaging.reading import read_pixels
+
     stored = read_pixels(files.absolute(image.file)).pixels
     return np.ascontiguousarray(stored, dtype=np.uint8 if image.bits_stored <= 8 else np.uint16)
 
@@ -63,6 +62,10 @@ def rendered(image: Image) -> Path:
     path = files.absolute(relative)
     if path.is_file():
         return path
+    import cv2
+
+    from imaging.rendering import to_uint8
+
     picture: NDArray[Any] = to_uint8(pixels(image), (image.window_low, image.window_high))
     rows, columns = picture.shape
     factor = PICTURE_SIDE / max(rows, columns)
@@ -96,6 +99,9 @@ def chest_wall(image: Image) -> Side:
 def _chest_wall_by_attribute(image: Image) -> Side | None:
     if image.format != "dicom":
         return None
+    from imaging.attributes import texts
+    from imaging.dicom_header import read_header
+
     dataset = read_header(files.absolute(image.file)).dataset
     row_direction = next(iter(texts(dataset, "PatientOrientation")), "")
     if "P" in row_direction:
@@ -104,6 +110,8 @@ def _chest_wall_by_attribute(image: Image) -> Side | None:
 
 
 def _chest_wall_in_pixels(image: Image) -> Side:
+    from imaging.breast import breast_mask, chest_wall_side
+
     try:
         return chest_wall_side(breast_mask(pixels(image)))
     except BreastNotFound:

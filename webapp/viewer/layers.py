@@ -25,7 +25,7 @@ def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[st
     exam : Exam
         Prefetched by `selectors.exam_or_404`.
     run : Run, optional
-        Whose predictions to show.
+        Whose predictions to show, as `selectors.runs_for` gives it.
     score : float
         Findings at or below it are left out.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.http import Http404
 
 from webapp.accounts.models import Project
@@ -10,6 +10,8 @@ from webapp.annotations.models import Annotation
 from webapp.cases.models import Exam, Image, Origin, View
 from webapp.datasets.models import SplitAssignment
 from webapp.experiments.models import Prediction, Run, RunState
+from webapp.experiments.selectors import run_open_beside
+from webapp.results.selectors import TEST_SETS
 
 
 def exam_or_404(project: Project, number: int) -> Exam:
@@ -60,22 +62,49 @@ def annotations_of(exam: Exam) -> QuerySet[Annotation]:
 
 
 def runs_for(exam: Exam) -> QuerySet[Run]:
-    """Finished runs of the project that predicted views of this exam, the newest experiment first.
+    """Finished runs of the project whose findings on this exam may be seen, the newest experiment first.
 
-    A run that looked and found nothing counts too: its test views are those of its dataset version.
+    Where the exam is in a test set, the runs of an experiment are left out until all of them have ended. A run that
+    looked and found nothing counts too: its test views are those of its dataset version. Each run carries `split`,
+    the split of the exam's patient in its dataset version, or None.
     """
-    tested = Q(
-        arm__experiment__version__version_views__view__exam=exam,
-        arm__experiment__version__version_views__split__in=["internal_test", "external_test"],
-    )
     return (
-        Run.objects.filter(arm__experiment__project=exam.project_id, state=RunState.DONE)
-        .filter(tested | Q(predictions__view__exam=exam))
-        .select_related("arm__experiment__version__dataset")
-        .annotate(findings=Count("predictions", filter=Q(predictions__view__exam=exam), distinct=True))
+        _finished(exam)
+        .exclude(_locked(exam))
+        .select_related("arm__experiment__version__dataset", "arm__experiment__project")
+        .annotate(
+            findings=Count("predictions", filter=Q(predictions__view__exam=exam), distinct=True),
+            split=Subquery(_assigned(exam).values("split")[:1]),
+        )
         .order_by("-arm__experiment__number", "arm__position", "seed")
         .distinct()
     )
+
+
+def locked_experiments(exam: Exam) -> list[int]:
+    """Numbers of the experiments that have finished runs on this exam, hidden because other runs are open."""
+    runs = _finished(exam).filter(_locked(exam))
+    return sorted(set(runs.values_list("arm__experiment__number", flat=True)))
+
+
+def _finished(exam: Exam) -> QuerySet[Run]:
+    """Finished runs that looked at the exam, locked ones included."""
+    tested = Q(
+        arm__experiment__version__version_views__view__exam=exam,
+        arm__experiment__version__version_views__split__in=TEST_SETS,
+    )
+    runs = Run.objects.filter(arm__experiment__project=exam.project_id, state=RunState.DONE)
+    return runs.filter(tested | Q(predictions__view__exam=exam))
+
+
+def _locked(exam: Exam) -> Q:
+    """Condition on runs: the exam is in a test set of their experiment, and the experiment has an open run."""
+    return Q(Exists(_assigned(exam).filter(split__in=TEST_SETS))) & Q(run_open_beside())
+
+
+def _assigned(exam: Exam) -> QuerySet[SplitAssignment]:
+    """Within a query on runs: the split of the exam's patient in the version a run was trained on."""
+    return SplitAssignment.objects.filter(version=OuterRef("arm__experiment__version"), patient=exam.patient_id)
 
 
 def predictions_of(exam: Exam, run: Run, score: float = 0.0) -> QuerySet[Prediction]:

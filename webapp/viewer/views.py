@@ -16,6 +16,7 @@ from webapp.accounts.project_pages import project_page
 from webapp.cases.models import Exam
 from webapp.core import registry
 from webapp.experiments.models import Run
+from webapp.results.selectors import TEST_SETS
 from webapp.viewer import layers, selectors, services, study
 from webapp.viewer.bundle import bundle
 from webapp.viewer.forms import LayerForm
@@ -78,6 +79,8 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "bundle": bundle(),
             "splits": selectors.newest_splits(exam),
             "runs": selectors.runs_for(exam),
+            "locked": selectors.locked_experiments(exam),
+            "test_sets": TEST_SETS,
             "run": run,
             "neighbours": around,
             "previous_url": address(around.previous),
@@ -110,9 +113,13 @@ def study_json(request: HttpRequest, project: Project, number: int) -> HttpRespo
 @require_safe
 @project_page()
 def layers_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """Annotation, synthetic and prediction layers of the case."""
+    """Annotation, synthetic and prediction layers of the case; predictions on a test set count as a look at it."""
     exam = selectors.exam_or_404(project, number)
     run, score = _chosen(request, exam)
+    split = selectors.split_in(run, exam) if run is not None else None
+    if run is not None and split in TEST_SETS:
+        assert isinstance(request.user, User)
+        services.record_predictions(actor=request.user, run=run, test_set=split, session=request.session)
     return _private(JsonResponse(layers.layers(exam, run=run, score=score)))
 
 

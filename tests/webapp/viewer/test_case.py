@@ -10,9 +10,11 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.webapp.viewer.constructed import SQUARE, Constructed, add_run, add_synthetic, construct, pixels, store
+from webapp.accounts.models import User
 from webapp.annotations.models import Annotation
 from webapp.cases.models import Exam, View
-from webapp.experiments.models import RunState
+from webapp.experiments.models import Prediction, Run, RunState
+from webapp.results import models as results
 
 
 def read(client: Client, case: Constructed, name: str, **query: Any) -> Any:
@@ -105,11 +107,75 @@ def test_an_address_that_names_no_run_or_score_finds_nothing(
 
 def test_a_run_that_is_not_finished_is_not_offered(case: Constructed, run, client_of_observer: Client) -> None:
     page = read(client_of_observer, case, "case").content.decode()
-    assert "200 %, seed 1 (experiment 1, 2 findings)" in page
+    assert "200 %, seed 1 (experiment 1, test set)" in page
     run.state = RunState.RUNNING
     run.save()
     assert "200 %, seed 1" not in read(client_of_observer, case, "case").content.decode()
     assert read(client_of_observer, case, "layers", run=run.pk).status_code == 404
+
+
+LOCKED = "Test sets of experiment 1 are locked until its runs end."
+
+
+def second_run(run: Run, state: RunState) -> Run:
+    """Another run of the experiment."""
+    return Run.objects.create(arm=run.arm, seed=2, state=state)
+
+
+@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.RUNNING])
+@pytest.mark.parametrize("split", ["internal_test", "external_test"])
+def test_findings_on_a_test_set_stay_locked_until_every_run_of_the_experiment_has_ended(
+    case: Constructed, client_of_observer: Client, split: str, state: RunState
+) -> None:
+    run = add_run(case, split=split, boxes=[((98, 118, 133, 151), 0.93)])
+    other = second_run(run, state)
+    page = read(client_of_observer, case, "case").content.decode()
+    assert "200 %, seed 1" not in page
+    assert LOCKED in page
+    for name in ("case", "layers"):
+        assert read(client_of_observer, case, name, run=run.pk).status_code == 404
+    assert not results.TestSetLook.objects.exists()
+
+    Run.objects.filter(pk=other.pk).update(state=RunState.FAILED)
+    page = read(client_of_observer, case, "case").content.decode()
+    assert "200 %, seed 1 (experiment 1, test set)" in page
+    assert LOCKED not in page
+    assert len(read(client_of_observer, case, "layers", run=run.pk).json()["findings"]) == 1
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_findings_outside_the_test_sets_show_while_runs_are_open(
+    case: Constructed, client_of_observer: Client, split: str
+) -> None:
+    run = add_run(case, split=split, boxes=[((98, 118, 133, 151), 0.93)])
+    second_run(run, RunState.RUNNING)
+    page = read(client_of_observer, case, "case").content.decode()
+    assert "200 %, seed 1 (experiment 1, 1 finding)" in page
+    assert LOCKED not in page
+    assert len(read(client_of_observer, case, "layers", run=run.pk).json()["findings"]) == 1
+    assert not results.TestSetLook.objects.exists()
+
+
+def test_opening_findings_on_a_test_set_counts_as_a_look_once_for_each_run_and_session(
+    case: Constructed, run: Run, client_of_observer: Client, observer: User
+) -> None:
+    other = second_run(run, RunState.DONE)
+    Prediction.objects.filter(run=run, rank=1).update(run=other)
+    read(client_of_observer, case, "layers")
+    read(client_of_observer, case, "case")
+    assert not results.TestSetLook.objects.exists(), "the page itself shows no findings"
+
+    for score in (0, 0.5):
+        read(client_of_observer, case, "layers", run=run.pk, score=score)
+    (look,) = results.TestSetLook.objects.all()
+    assert (look.experiment, look.test_set, look.person) == (run.arm.experiment, "internal_test", observer)
+
+    read(client_of_observer, case, "layers", run=other.pk)
+    assert results.TestSetLook.objects.count() == 2, "another run is another look"
+    elsewhere = Client()
+    elsewhere.force_login(observer)
+    read(elsewhere, case, "layers", run=run.pk)
+    assert results.TestSetLook.objects.count() == 3, "another session is another look"
 
 
 def test_synthetic_views_stand_beside_their_host(case: Constructed, client_of_observer: Client) -> None:
