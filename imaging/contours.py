@@ -1,7 +1,8 @@
 """Masks, polygons and boxes under the one pixel convention (docs/architecture.md).
 
 Mask pixel (row r, column c) covers the square [c, c + 1] × [r, r + 1]. A polygon made from a mask runs along pixel
-edges, so filling it again gives the same mask.
+edges, so filling it again gives the same mask. OpenCV and SciPy are loaded by the functions that need them, because
+the web process measures polygons and nothing else here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 Mask = NDArray[np.bool_]
 Polygon = NDArray[np.float64]
@@ -67,7 +66,10 @@ def regions(mask: NDArray[Any], minimum_area: float = 1.0, *, minimum_fraction: 
     list of Region
         In raster order of their first pixel.
     """
+    import cv2
+
     foreground = _as_mask(mask)
+
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(
         foreground.view(np.uint8), connectivity=8, ltype=cv2.CV_32S
     )
@@ -163,6 +165,8 @@ def box_to_polygon(box: Box) -> Polygon:
 
 def fill_holes(mask: NDArray[Any]) -> Mask:
     """The mask with every background part that does not reach the image edge (4-connected) filled."""
+    from scipy import ndimage
+
     filled: Mask = ndimage.binary_fill_holes(_as_mask(mask))
     return filled
 

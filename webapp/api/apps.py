@@ -1,12 +1,8 @@
-from importlib import import_module
-
 from django.apps import AppConfig
 
 
 class ApiConfig(AppConfig):
+    """`base`, which every view of the API imports, makes the token known to the schema."""
+
     name = "webapp.api"
     label = "api"
-
-    def ready(self) -> None:
-        """Make the token known to the schema."""
-        import_module("webapp.api.authentication")

@@ -9,7 +9,6 @@ from webapp.accounts.models import Project, User
 from webapp.cases.importing import uploads
 from webapp.cases.importing.manifest import checked_spacing
 from webapp.cases.importing.report import Report
-from webapp.cases.importing.run import run_answer
 from webapp.cases.importing.targets import site_for, start_batch
 from webapp.cases.models import ImageKind, ImportBatch, ImportFile, Verdict
 from webapp.core import audit
@@ -95,6 +94,8 @@ def answer_kind(*, actor: User, file: ImportFile, kind: str) -> Report:
     NotAllowed, UserError
         If the file waits no more, or the word is no kind.
     """
+    from webapp.cases.importing.run import run_answer  # OpenCV and the DICOM codecs: not for every page
+
     permissions.require(actor, file.batch.project, permissions.CURATE)
     if kind not in ImageKind.values:
         raise UserError("Say low energy or recombined.", field="kind")

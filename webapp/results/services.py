@@ -6,13 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.protocol import Protocol
-from detection.evaluation.test_set import TestSetResult, evaluate
 from detection.finding import Finding
 from detection.sample_set import SampleSet
 from webapp.accounts.models import User
@@ -23,6 +22,9 @@ from webapp.experiments import selectors as experiments
 from webapp.experiments.evaluators import Findings
 from webapp.experiments.models import Experiment, Run
 from webapp.results.models import Evaluation, TestSetLook
+
+if TYPE_CHECKING:
+    from detection.evaluation.test_set import TestSetResult
 
 TEST_SETS = (Split.INTERNAL_TEST, Split.EXTERNAL_TEST)
 
@@ -63,6 +65,8 @@ def evaluate_run(run: Run, sets: dict[str, SampleSet], findings: Findings) -> Ca
 def _evaluate(
     samples: SampleSet, findings: dict[str, list[Finding]], protocol: Protocol, *, types_known: bool
 ) -> TestSetResult:
+    from detection.evaluation.test_set import evaluate
+
     images = [
         EvaluatedImage(
             sample_id=sample.sample_id,

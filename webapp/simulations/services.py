@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import Max
 
 from simulation.errors import InvalidSettings
-from simulation.settings import SimulationSettings
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.core import audit
@@ -17,6 +17,9 @@ from webapp.datasets.models import DatasetVersion
 from webapp.jobs import services as jobs
 from webapp.simulations.hosts import host_breasts
 from webapp.simulations.models import SimulationBatch, SyntheticView
+
+if TYPE_CHECKING:
+    from simulation.settings import SimulationSettings
 
 MAXIMUM_CASES = 5000
 
@@ -39,6 +42,8 @@ def create_batch(
         If the version is a draft or of another project, nothing or too much is wanted, or no training breast can
         be a host.
     """
+    from simulation.settings import SimulationSettings  # with SciPy behind it
+
     permissions.require(actor, project, permissions.LAUNCH)
     if version.dataset.project_id != project.pk:
         raise UserError("Choose a dataset version of this project.", field="version")
