@@ -105,9 +105,9 @@ def experiment(found: Project, members: dict[str, User], say: Say) -> Experiment
         version=version,
         design=ExperimentDesign(
             name="Synthetic ratio 0 / 100 / 200 %",
-            hypothesis="More synthetic clusters in training raise the sensitivity for malignant clusters. "
+            hypothesis="More synthetic clusters in training raise the sensitivity for malignant lesions. "
             "With this little phantom data and training the demonstration shows the way, not an answer.",
-            primary_endpoint="sensitivity:malignant_cluster:internal_test",
+            primary_endpoint="sensitivity:malignant:internal_test",
             arms=tuple(
                 ArmDesign(
                     name=f"{ratio:.0%} synthetic".replace("%", " %"),
