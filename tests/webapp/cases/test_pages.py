@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.webapp.cases.material import Pairs, run_import
-from tests.webapp.records import ROLES, make_exam, make_member, make_project
+from tests.webapp.records import ROLES, make_exam, make_frozen_version, make_member, make_project
 from webapp.accounts.models import Project
 from webapp.annotations.services import refresh_classes
 from webapp.cases.models import Exam, Image, ImportBatch
@@ -45,7 +45,7 @@ def exam(project: Project, **values: object) -> Exam:
 def numbers(client: Client, project: Project, query: str = "") -> list[int]:
     response = client.get(reverse("cases:list", args=[project.slug]) + query)
     assert response.status_code == 200
-    return [row.exam.number for row in response.context["rows"]]
+    return [int(row["number"]) for row in response.context["rows"]]
 
 
 def facet(client: Client, project: Project, name: str, query: str = "") -> dict[str, int]:
@@ -204,18 +204,21 @@ def test_fifty_cases_a_page_and_the_count_is_true(project: Project) -> None:
     assert b"51 to 52 of 52" in client.get(reverse("cases:list", args=[project.slug]) + "?page=2").content
 
 
-def test_a_page_costs_the_same_queries_for_one_case_and_for_fifty(project: Project) -> None:
+def test_a_page_costs_at_most_twelve_queries_for_one_case_and_for_fifty_with_the_splits(project: Project) -> None:
     client = client_of(project, "curator")
-    exam(project)
+    exams = [exam(project)]
     url = reverse("cases:list", args=[project.slug])
     client.get(url)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
-    for number in range(49):
-        exam(project, site="AB"[number % 2])
+    exams += [exam(project, site="AB"[number % 2]) for number in range(49)]
+    make_frozen_version(project, make_member(project, "curator"), exams)
     with CaptureQueriesContext(connection) as many:
-        client.get(url + "?site=A&lesion=cluster-malignant&sort=patient")
-    assert len(many) <= len(few) <= 14
+        page = client.get(url)
+    with CaptureQueriesContext(connection) as filtered:
+        client.get(url + "?site=A&lesion=cluster-malignant&sort=patient&split=Training")
+    assert page.content.count(b'<td class="wide-only">Train') > 10, "the split column is among what was paid for"
+    assert len(filtered) <= len(many) <= len(few) <= 12
 
 
 def test_htmx_gets_the_results_without_the_frame(project: Project) -> None:
@@ -226,6 +229,18 @@ def test_htmx_gets_the_results_without_the_frame(project: Project) -> None:
     assert b"<html" not in part.content and b'id="case-results"' in part.content and "HX-Request" in part["Vary"]
     restored = client.get(url, headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
     assert b"<html" in restored.content
+
+
+@pytest.mark.parametrize(("layout", "size"), [("", 'width="36" height="52"'), ("?layout=images", 'width="72"')])
+def test_the_row_shows_the_pictures_there_are_and_links_each_to_its_image(layout: str, size: str) -> None:
+    project = make_project("0")  # a number as the project's name must not be taken for the image's
+    made = exam(project, views=(("R", "CC"), ("L", "CC")))
+    Image.objects.filter(view__exam=made, kind="low_energy").update(thumbnail="thumbnails/x.png")
+    page = client_of(project).get(reverse("cases:list", args=[project.slug]) + layout).content.decode()
+    for image in Image.objects.filter(view__exam=made, kind="low_energy").select_related("view"):
+        source = reverse("cases:thumbnail", args=[project.slug, image.pk])
+        assert f'<img src="{source}" alt="{image.view.laterality} CC" loading="lazy" {size}' in page
+    assert page.count("data-thumbnail>") == 2 and page.count('class="thumbnail-missing"') == 2
 
 
 def test_a_missing_image_is_a_dashed_hole(project: Project) -> None:

@@ -67,7 +67,7 @@ def case_list(request: HttpRequest, project: Project) -> HttpResponse:
     context: dict[str, Any] = {
         "listing": found,
         "page": page,
-        "rows": rows_of(project, exams, kind=kind, suffix=f"?{query}" if query else ""),
+        "rows": rows_of(project, exams, kind=kind, suffix=f"?{query}" if query else "", grid=grid),
         "facets": found.facets(),
         "chips": chips,
         "kind": kind,
