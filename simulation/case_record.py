@@ -1,0 +1,98 @@
+"""What the record of a case says of host, site and cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from imaging.pair import CEMPair
+from simulation.attempt import Attempt
+from simulation.calcification import (
+    Calcification,
+    lateral_scale,
+    thickness_scale,
+)
+from simulation.cluster_plan import spread_scale
+from simulation.host import Host
+from simulation.insertion import Calibration
+from simulation.provenance import pixels_sha256
+from simulation.settings import SimulationSettings
+from simulation.site_selection import Ranking
+from simulation.texture.features import FEATURE_NAMES
+
+
+def host_record(pair: CEMPair, host: Host, lesion_free: bool) -> dict[str, Any]:
+    return {
+        "sha256": pixels_sha256(pair.low_energy, pair.recombined),
+        "rows": pair.shape[0],
+        "columns": pair.shape[1],
+        "laterality": pair.laterality,
+        "view_position": pair.view_position,
+        "bits_stored": pair.bits_stored,
+        "vendor": pair.vendor,
+        "spacing_mm": host.spacing_mm,
+        "chest_wall": "right" if host.flipped else "left",
+        "lesion_free_asserted": lesion_free,
+        "exclusion_pixels": 0 if host.exclusion is None else int(host.exclusion.sum()),
+        "pectoral": host.area.pectoral,
+        "assumptions": list(host.assumptions),
+        "profile": host.profile.to_json(),
+    }
+
+
+def site_record(host: Host, ranking: Ranking, attempt: Attempt) -> dict[str, Any]:
+    cell = attempt.cell
+    columns = host.low_energy.shape[1]
+    left = columns - cell.column - cell.size if host.flipped else cell.column
+    return {
+        "features": list(FEATURE_NAMES),
+        "cell_px": cell.size,
+        "overlap": host.overlap,
+        "cells": len(host.cells),
+        "box": [left, cell.row, left + cell.size, cell.row + cell.size],
+        "score": float(ranking.scores[attempt.cell_index]),
+        "score_rank": int((ranking.scores > ranking.scores[attempt.cell_index]).sum()) + 1,
+        "cells_rejected_before": attempt.rank,
+    }
+
+
+def cluster_record(host: Host, attempt: Attempt, calcifications: tuple[Calcification, ...]) -> dict[str, Any]:
+    insertion = attempt.insertion
+    listed = [
+        {**particle.to_json(), "tau_max": tau, "contrast_to_noise": ratio}
+        for particle, tau, ratio in zip(calcifications, insertion.tau_max, insertion.contrast_to_noise, strict=True)
+    ]
+    return {
+        "plan": dataclasses.asdict(attempt.plan),
+        "count": len(listed),
+        "from_candidates": attempt.cluster.from_candidates,
+        "candidates": attempt.candidates,
+        "candidate_percentile": attempt.percentile,
+        "diameter_mm": attempt.cluster.diameter_mm,
+        "packing": attempt.packing,
+        "lateral_scale": lateral_scale(host.spacing_mm),
+        "thickness_scale": thickness_scale(host.spacing_mm),
+        "spread_scale": spread_scale(host.spacing_mm),
+        "median_contrast_to_noise": float(np.median(insertion.contrast_to_noise)),
+        "clipped_fraction": insertion.clipped_fraction,
+        "mean_shift": insertion.mean_shift,
+        "maximum_thickness_um": float(insertion.layer.thickness_um.max()),
+        "calcifications": listed,
+    }
+
+
+def warnings_of(settings: SimulationSettings, calibration: Calibration, attempt: Attempt) -> list[str]:
+    found = []
+    if settings.blend == "s000":
+        found.append(
+            "blend s000 smooths the recombined image inside the mask: the missing noise marks every synthetic lesion"
+        )
+    if calibration.kind == "anatomy":
+        found.append(f"contrast calibrated on the spread of the anatomy and less certain: {calibration.reason}")
+    if settings.site_selection == "best":
+        found.append("site selection best: a host always gets its cluster at the same place")
+    if attempt.outline.area_mm2 > 1600:
+        found.append("the lesion outline is larger than 16 cm2")
+    return found
