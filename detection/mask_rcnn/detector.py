@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import torch
 import torchvision
-from imaging.preprocessing import preprocess
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torchvision.models.detection import MaskRCNN
@@ -34,6 +33,7 @@ from detection.training.devices import memory_errors, resolve
 from detection.training.loop import BEST, TrainingLoop
 from imaging.errors import ImagingError
 from imaging.pair import CEMPair
+from imaging.preprocessing import preprocess
 
 OUTCOME = "outcome.json"
 CONFIGURATION = "configuration.json"

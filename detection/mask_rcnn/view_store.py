@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from imaging.preprocessing import preprocess
 from numpy.typing import NDArray
 
 from detection.detector import Progress, ShouldStop
 from detection.errors import Interrupted, StorageFailed, UnreadableSample
 from detection.sample_set import Sample, SampleSet
 from imaging.errors import ImagingError
+from imaging.preprocessing import preprocess
 from imaging.reading import read_pair
 
 
