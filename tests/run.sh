@@ -11,7 +11,11 @@ mypy --no-error-summary imaging simulation detection webapp
 python manage.py makemigrations --check --dry-run >/dev/null || { echo "A migration is missing: python manage.py makemigrations"; exit 1; }
 python static/build.py --check
 # Everything on the embedded set-up, slow tests included; then the records and pages on PostgreSQL and Redis.
-pytest -n 2 --dist loadfile ${CEMLAB_PYTEST_ARGS:-}
-if [ -z "${CEMLAB_PYTEST_ARGS:-}" ]; then
+# The browser tests have processes of their own: Playwright keeps an event loop running in the thread it is used in.
+if [ -n "${CEMLAB_PYTEST_ARGS:-}" ]; then
+  pytest ${CEMLAB_PYTEST_ARGS}
+else
+  pytest -n 2 --dist loadfile --ignore=tests/browser
+  pytest -n 2 --dist loadfile tests/browser
   python -m tests.with_production_services pytest -n 2 --dist loadfile -m "not slow" tests/webapp
 fi

@@ -111,7 +111,7 @@ def test_a_run_shows_its_curves_live(
 ) -> None:
     experiment = experiment_records.launch(project, researcher, experiment_records.make_version(project), ratios=(0.0,))
     run = Run.objects.get(arm__experiment=experiment)
-    run.arm.configuration["values"]["epochs"] = 12
+    run.arm.configuration["values"] |= {"epochs": 12, "best_epoch": "validation_loss"}
     run.arm.save()
     for epoch in range(1, 9):
         services.record_metrics(

@@ -104,7 +104,12 @@ def test_the_run_page_shows_state_log_record_and_where_it_belongs(run: Run, rese
     assert f'data-job-id="{run.job_id}"' in page
 
 
-def test_curves_mark_the_best_epoch_and_where_a_later_attempt_took_over(run: Run, researcher: User) -> None:
+@pytest.mark.parametrize("kept, marked", [("validation_loss", [(2, "best so far 2")]), ("last", [])])
+def test_curves_mark_the_best_epoch_and_where_a_later_attempt_took_over(
+    run: Run, researcher: User, kept: str, marked: list[tuple[int, str]]
+) -> None:
+    run.arm.configuration["values"]["best_epoch"] = kept
+    run.arm.save()
     for epoch, attempt, loss in ((1, 1, 0.9), (2, 1, 0.5), (3, 2, 0.7)):
         services.record_metrics(
             run=run, epoch=epoch, metrics={"training_loss": loss, "validation_loss": loss + 0.1}, attempt=attempt
@@ -118,7 +123,7 @@ def test_curves_mark_the_best_epoch_and_where_a_later_attempt_took_over(run: Run
     }
     assert [(mark["x"], mark["text"]) for mark in answer["layout"]["annotations"]] == [
         (3, "resumed, attempt 2"),
-        (2, "best so far 2"),
+        *marked,
     ]
     assert answer["done"] is False
 
