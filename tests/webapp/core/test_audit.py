@@ -64,7 +64,11 @@ def test_a_migration_puts_every_guard_back() -> None:
     guards.install(connection)
     guards.install(connection)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        cursor.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            if connection.vendor == "sqlite"
+            else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        )
         installed = {name for (name,) in cursor.fetchall()}
     assert installed == set(guards._guards)
     assert {"core_auditevent_update", "core_auditevent_delete"} <= installed
