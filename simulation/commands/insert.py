@@ -1,0 +1,55 @@
+"""``python -m simulation insert``: one synthetic cluster in one view."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from imaging.reading import read_pixels
+from simulation.case import simulate
+from simulation.files import read_host, write_case
+from simulation.settings import SimulationSettings
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of this command."""
+    parser = commands.add_parser("insert", help="insert a synthetic cluster into a lesion-free view")
+    parser.add_argument("--low-energy", type=Path, required=True)
+    parser.add_argument("--recombined", type=Path, required=True)
+    parser.add_argument("--type", choices=("benign", "malignant"), required=True)
+    parser.add_argument("--lesion-free", action="store_true", help="assert that the view has no lesion")
+    parser.add_argument("--exclusion", type=Path, help="mask image; bright pixels are kept clear of")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--variant", type=int, default=0)
+    parser.add_argument("--settings", type=Path, help="JSON of simulation settings")
+    parser.add_argument("--laterality", choices=("L", "R"), help="for files that do not state it")
+    parser.add_argument("--view", choices=("CC", "MLO"), help="for files that do not state it")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Simulate and write one case."""
+    settings = SimulationSettings()
+    if options.settings is not None:
+        settings = SimulationSettings.from_json(json.loads(options.settings.read_text()))
+    pair = read_host(options.low_energy, options.recombined, laterality=options.laterality, view_position=options.view)
+    exclusion = None
+    if options.exclusion is not None:
+        mask = read_pixels(options.exclusion).pixels
+        exclusion = np.asarray(mask > mask.max() / 2, dtype=bool) if mask.any() else np.zeros(mask.shape, bool)
+    case = simulate(
+        pair,
+        malignancy=options.type,
+        seed=options.seed,
+        variant=options.variant,
+        settings=settings,
+        exclusion=exclusion,
+        lesion_free=options.lesion_free,
+    )
+    written = write_case(case, options.out, source=options.low_energy)
+    print(json.dumps({name: path.name for name, path in written.items()}, indent=1))
+    return 0
