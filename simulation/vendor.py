@@ -41,7 +41,7 @@ class VendorProfile:
     enhancement_gain, enhancement_sigma_mm : float
         Unsharp masking of the vendor's processing.
     quanta : float
-        Quanta per 0.1 mm x 0.1 mm behind a 50 mm breast.
+        Quanta per 0.1 mm x 0.1 mm behind the breast, as automatic exposure control holds them.
     display_width : float or None
         Width of the sigmoid display curve in log units of the processed image; None when the vendor's curve is
         not known and must be estimated from the noise.

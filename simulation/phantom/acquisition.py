@@ -35,26 +35,33 @@ def expose(
     """Expose at low and high energy.
 
     Log attenuation is adipose x thickness + gland difference x gland + iodine + calcifications; scatter is a low-pass
-    share of the primary; the MTF acts on the signal, quantum noise is shaped by its 0.6th power.
+    share of the primary; the MTF acts on the signal, quantum noise is shaped by its 0.6th power. Equal seeds give the
+    same noise with and without calcifications.
     """
-    adipose = thickness_cm
-    low = profile.adipose_low * adipose + profile.gland_low * tissue.gland_cm
-    low = low + profile.iodine_low * tissue.iodine + calcification_low
-    high = profile.adipose_high * adipose + profile.gland_high * tissue.gland_cm
+    soft_low = profile.adipose_low * thickness_cm + profile.gland_low * tissue.gland_cm
+    soft_high = profile.adipose_high * thickness_cm + profile.gland_high * tissue.gland_cm
+    low = soft_low + profile.iodine_low * tissue.iodine + calcification_low
     ratio = profile.hydroxyapatite_high / profile.hydroxyapatite_low
-    high = high + profile.iodine_high * tissue.iodine + ratio * calcification_low
+    high = soft_high + profile.iodine_high * tissue.iodine + ratio * calcification_low
     shape = (low.shape[0] + 2 * MARGIN, low.shape[1] + 2 * MARGIN)
     response = profile.response(shape, spacing_mm)
-    # quanta per pixel grow with its area; the reference is a 50 mm half-glandular breast
-    area = (spacing_mm / 0.1) ** 2
-    reference_low = np.exp(-(5 * profile.adipose_low + 2.5 * profile.gland_low))
-    reference_high = np.exp(-(5 * profile.adipose_high + 2.5 * profile.gland_high))
+    quanta_low = _open_beam_quanta(soft_low, thickness_cm, profile, spacing_mm)
+    quanta_high = _open_beam_quanta(soft_high, thickness_cm, profile, spacing_mm)
     return Exposure(
-        _detect(low, thickness_cm, response, profile, profile.quanta * area / reference_low, spacing_mm, seed, "low"),
-        _detect(
-            high, thickness_cm, response, profile, profile.quanta * area / reference_high, spacing_mm, seed, "high"
-        ),
+        _detect(low, thickness_cm, response, profile, quanta_low, spacing_mm, seed, "low"),
+        _detect(high, thickness_cm, response, profile, quanta_high, spacing_mm, seed, "high"),
     )
+
+
+def _open_beam_quanta(soft: Image, thickness_cm: Image, profile: VendorProfile, spacing_mm: float) -> float:
+    """Quanta per pixel of the open beam that automatic exposure control sets.
+
+    It holds the quanta behind the median of the fully compressed breast at `VendorProfile.quanta`, whatever the
+    thickness; contrast agent and calcifications do not change it.
+    """
+    body, depth = soft[::4, ::4], thickness_cm[::4, ::4]
+    behind = float(np.exp(-np.median(body[depth >= 0.9 * depth.max()]))) * (1 + profile.scatter_to_primary)
+    return profile.quanta * (spacing_mm / 0.1) ** 2 / behind
 
 
 def _detect(
