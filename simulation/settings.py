@@ -156,3 +156,39 @@ class SimulationSettings:
         if unknown:
             raise InvalidSettings(f"unknown settings: {', '.join(unknown)}")
         return cls(**values)
+
+
+def describe() -> list[dict[str, Any]]:
+    """Every setting for forms: name, kind (choice, boolean, integer, number, text), choices, limits and default.
+
+    Returns
+    -------
+    list of dict
+        Keys ``name``, ``kind``, ``choices`` (list of str), ``minimum``, ``maximum`` (None without limits), ``default``.
+    """
+    entries = []
+    for field in fields(SimulationSettings):
+        default = field.default
+        choices = list(_CHOICES.get(field.name, ()))
+        if field.name == "vendor_profile":
+            choices = ["auto", *PROFILES]
+        low, high = _RANGES.get(field.name, (None, None))
+        if choices:
+            kind = "choice"
+        elif isinstance(default, bool):
+            kind = "boolean"
+        elif low is None:
+            kind = "text"
+        else:
+            kind = "integer" if isinstance(default, int) else "number"
+        entries.append(
+            {
+                "name": field.name,
+                "kind": kind,
+                "choices": choices,
+                "minimum": low,
+                "maximum": high,
+                "default": default,
+            }
+        )
+    return entries
