@@ -140,22 +140,14 @@ def _attempt(
     )
     if len(particles) < MINIMUM_VISIBLE:
         return "too few places for the calcifications"
-    insertion = insert_calcifications(
-        host.low_energy,
-        particles,
-        maximum=host.maximum,
-        profile=host.profile,
-        spacing_mm=host.spacing_mm,
-        packing=packing,
-        calibration=calibration,
-        rng=stream("noise"),
-        noise_consistency=settings.noise_consistency,
-    )
+    insertion = _insert(host, settings, calibration, particles, packing, stream("noise"))
     ratios = np.array(insertion.contrast_to_noise)
     if insertion.clipped_fraction > MAXIMUM_CLIPPED:
         return "insertion saturates"
     if np.median(ratios) < MINIMUM_MEDIAN_CNR or (ratios > VISIBLE_CNR).sum() < MINIMUM_VISIBLE:
         return "insertion too faint against the local noise"
+    if settings.insertion == "off":  # everything was decided as for a lesion; the same path now writes none
+        insertion = _insert(host, settings, calibration, particles, 0.0, stream("noise"))
     outline = lesion_mask(
         insertion.support,
         spacing_mm=host.spacing_mm,
@@ -177,6 +169,27 @@ def _attempt(
         particles,
         insertion,
         outline,
+    )
+
+
+def _insert(
+    host: Host,
+    settings: SimulationSettings,
+    calibration: Calibration,
+    particles: list[Calcification],
+    packing: float,
+    rng: np.random.Generator,
+) -> Insertion:
+    return insert_calcifications(
+        host.low_energy,
+        particles,
+        maximum=host.maximum,
+        profile=host.profile,
+        spacing_mm=host.spacing_mm,
+        packing=packing,
+        calibration=calibration,
+        rng=rng,
+        noise_consistency=settings.noise_consistency,
     )
 
 

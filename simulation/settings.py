@@ -13,13 +13,14 @@ SCHEMA = "cemlab.simulation-settings/1"
 
 SiteSelection = Literal["sample", "best"]
 Calibration = Literal["auto", "lut", "noise", "anatomy"]
-Blend = Literal["gain", "s000"]
+Blend = Literal["gain", "literal"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "site_selection": ("sample", "best"),
     "calibration": ("auto", "lut", "noise", "anatomy"),
-    "blend": ("gain", "s000"),
+    "blend": ("gain", "literal"),
     "size_prior": ("s000", "comedo", "equal"),
+    "insertion": ("on", "off"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "cell_mm": (4.0, 40.0),
@@ -36,6 +37,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "mask_enlargement": (1.0, 2.0),
     "mask_dilation_mm": (0.0, 10.0),
     "smoothing_px": (0.5, 50.0),
+    "enhancement_heterogeneity": (0.0, 1.0),
+    "rim_probability": (0.0, 1.0),
     "packing_low": (0.05, 1.0),
     "packing_high": (0.05, 1.0),
     "assumed_long_side_mm": (100.0, 400.0),
@@ -75,9 +78,15 @@ class SimulationSettings:
         Add the quantum noise that the weakened beam would show.
     mask_enlargement, mask_dilation_mm : float
         Of the lesion outline.
-    blend : {"gain", "s000"}
-        "gain" adds a smoothed gain and keeps the noise; "s000" multiplies and then smooths the image, which removes
-        the noise in the mask and so marks every synthetic lesion.
+    blend : {"gain", "literal"}
+        "gain" adds a smoothed gain and keeps the noise; "literal" multiplies and then smooths the image as S000 is
+        worded, which removes the noise in the mask and so marks every synthetic lesion. Older files say "s000".
+    enhancement_heterogeneity : float
+        Standard deviation of the gain inside the lesion as a share of its mean.
+    rim_probability : float
+        Of a malignant lesion whose border enhances more than its centre.
+    rc_calc_residual : bool
+        Leave the slightly dark trace of calcifications in the recombined image; needs a known recombination gain.
     smoothing_px : float
         Gaussian of the recombined edit (S000: 5 pixels).
     assumed_long_side_mm : float
@@ -86,6 +95,9 @@ class SimulationSettings:
         Largest difference in nipple distance between the two views.
     maximum_saturated_fraction : float
         Of the breast, above which the host is refused.
+    insertion : {"on", "off"}
+        "off": a control without a lesion. Place, plan, outline and the way of writing are those of "on"; attenuation
+        is 0 and the relative contrast 1.
     vendor_profile : str
         Key of `simulation.vendor.PROFILES`; "auto" follows the pair.
     """
@@ -111,9 +123,13 @@ class SimulationSettings:
     mask_dilation_mm: float = 1.0
     blend: Blend = "gain"
     smoothing_px: float = 5.0
+    enhancement_heterogeneity: float = 0.25
+    rim_probability: float = 0.2
+    rc_calc_residual: bool = False
     assumed_long_side_mm: float = 240.0
     two_view_tolerance_mm: float = 10.0
     maximum_saturated_fraction: float = 0.25
+    insertion: Literal["on", "off"] = "on"
     vendor_profile: str = "auto"
 
     def __post_init__(self) -> None:
@@ -128,8 +144,9 @@ class SimulationSettings:
         for name in ("maximum_cells", "bin_count", "cells_tried", "attempts_per_cell"):
             if not isinstance(getattr(self, name), int):
                 raise InvalidSettings(f"{name} must be a whole number")
-        if not isinstance(self.noise_consistency, bool):
-            raise InvalidSettings("noise_consistency must be true or false")
+        for name in ("noise_consistency", "rc_calc_residual"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidSettings(f"{name} must be true or false")
         if self.vendor_profile != "auto" and self.vendor_profile not in PROFILES:
             raise InvalidSettings(f"vendor_profile is {self.vendor_profile!r}; choose auto, {', '.join(PROFILES)}")
         if self.packing_low > self.packing_high:
@@ -152,6 +169,8 @@ class SimulationSettings:
         schema = values.pop("schema", SCHEMA)
         if schema != SCHEMA:
             raise InvalidSettings(f"settings have schema {schema!r}; expected {SCHEMA}")
+        if values.get("blend") == "s000":
+            values["blend"] = "literal"
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise InvalidSettings(f"unknown settings: {', '.join(unknown)}")
