@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,25 +14,22 @@ from numpy.typing import NDArray
 
 from imaging.contours import mask_to_polygons
 from imaging.pair import CEMPair
+from simulation.analysed_host import AnalysedHost, analyse_host
 from simulation.attempt import Attempt, Stream, host_name, locate_cell, locate_cluster, search
 from simulation.calcification import (
     Calcification,
     Malignancy,
 )
+from simulation.case_enhancement import enhance_case, enhancement_warnings
 from simulation.case_record import cluster_record, host_record, site_record, warnings_of
-from simulation.enhancement import ContrastDistribution, Enhancement, enhance
-from simulation.errors import (
-    BreastTooSmall,
-    InvalidSettings,
-    NoMatchingPlacement,
-)
-from simulation.host import Host, prepare_host
-from simulation.insertion import calibrate
+from simulation.enhancement import ContrastDistribution
+from simulation.errors import InvalidSettings, NoMatchingPlacement
+from simulation.host import Host
 from simulation.placement import Placement
 from simulation.provenance import SCHEMA, json_sha256, pixels_sha256, versions
+from simulation.recombined_edit import Enhancement
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking, rank_cells
-from simulation.texture.features import cell_features
 
 Polygon = tuple[tuple[float, float], ...]
 
@@ -55,6 +54,8 @@ class SimulatedCase:
         JSON-ready and complete: every resolved parameter, seed, versions, hashes.
     placement : Placement
         To hand to the second view as `partner`.
+    seconds : dict of str to float
+        Process CPU time of each stage; not part of the record, which is the same for every run.
     """
 
     pair: CEMPair
@@ -64,6 +65,7 @@ class SimulatedCase:
     support: NDArray[np.bool_]
     record: dict[str, Any]
     placement: Placement
+    seconds: dict[str, float]
 
 
 def simulate(
@@ -78,6 +80,8 @@ def simulate(
     exclusion: NDArray[np.bool_] | None = None,
     contrast: ContrastDistribution | None = None,
     partner: Placement | None = None,
+    analysed: AnalysedHost | None = None,
+    source: Mapping[str, Any] | None = None,
 ) -> SimulatedCase:
     """Insert one synthetic microcalcification cluster into a view.
 
@@ -105,6 +109,11 @@ def simulate(
         Measured relative contrasts of the class; the prior when None.
     partner : Placement, optional
         Placement of the same lesion in the other view: plan, contrast and nipple distance follow it.
+    analysed : AnalysedHost, optional
+        Of this pair, exclusion and settings (`simulation.analysed_host.analyse_host`): makes a further variant cheap
+        and leaves the result as it is.
+    source : mapping, optional
+        JSON-ready facts about the files of the host, kept in the record; no identifiers.
 
     Returns
     -------
@@ -117,69 +126,77 @@ def simulate(
     """
     settings = settings or SimulationSettings()
     _check_arguments(pair, lesion_type, malignancy, seed, variant, contrast, partner)
-    host = prepare_host(pair, lesion_free=lesion_free, exclusion=exclusion, settings=settings)
-    try:
-        calibration = calibrate(
-            host.low_energy, host.breast, host.maximum, host.profile, host.spacing_mm, kind=settings.calibration
+    clock = _Clock()
+    if analysed is None:
+        analysed = analyse_host(pair, lesion_free=lesion_free, exclusion=exclusion, settings=settings)
+    elif not analysed.serves(pair, lesion_free=lesion_free, exclusion=exclusion, settings=settings):
+        raise InvalidSettings(
+            "the analysed host belongs to another pair, exclusion mask or other settings; analyse this pair"
         )
-    except ValueError as error:
-        raise (InvalidSettings if settings.calibration == "lut" else BreastTooSmall)(str(error)) from error
+    host, calibration = analysed.host, analysed.calibration
+    clock.lap("analysis")
     stream = Stream(seed, int(host.sha256[:15], 16), variant)
-    ranking = _rank(host, malignancy, settings, partner, stream)
+    ranking = _rank(analysed, malignancy, settings, partner, stream)
     attempt = search(host, malignancy, settings, partner, calibration, ranking, stream)
-    distribution = contrast or ContrastDistribution.prior(malignancy)
-    wanted = partner.contrast if partner else distribution.sample(stream("contrast"))
-    sigma = max(settings.smoothing_px * 0.1 / host.spacing_mm, 1.0)
-    enhancement = enhance(
-        host.recombined,
-        attempt.outline.mask,
-        wanted,
-        maximum=host.maximum,
-        sigma_px=sigma,
-        blend=settings.blend,
-        rng=stream("enhancement"),
-    )
+    clock.lap("cluster and insertion")
+    enhancement, rim, enhancement_record = enhance_case(host, attempt, malignancy, settings, contrast, partner, stream)
     distance, relative = locate_cluster(host, attempt.cluster)
     placement = Placement(
-        pair.laterality, pair.view_position, distance, relative, attempt.plan, wanted, attempt.packing
+        pair.laterality,
+        pair.view_position,
+        distance,
+        relative,
+        attempt.plan,
+        enhancement_record["requested"],
+        attempt.packing,
+        enhancement_record["form"],
+        rim,
     )
     result = _turned_back(pair, host, attempt, enhancement)
+    clock.lap("enhancement")
     record = {
         "schema": SCHEMA,
         "versions": versions(),
         "seed": seed,
         "variant": variant,
+        "random": {"generator": "PCG64", "root_seed": seed, "path": ["case", stream.host, variant]},
         "lesion_type": lesion_type,
         "malignancy": malignancy,
         "settings": settings.to_json(),
         "settings_sha256": json_sha256(settings.to_json()),
-        "host": host_record(pair, host, lesion_free),
+        "insertion": settings.insertion,
+        "host": host_record(analysed, source),
         "calibration": dataclasses.asdict(calibration),
-        "site": site_record(host, ranking, attempt),
+        "site": site_record(analysed, ranking, attempt),
         "cluster": cluster_record(host, attempt, result.calcifications),
         "mask": {
             "enlargement": attempt.outline.enlargement,
             "area_mm2": attempt.outline.area_mm2,
             "polygons": [[list(point) for point in polygon] for polygon in result.polygons],
         },
-        "enhancement": {
-            "distribution": "prior" if distribution.is_prior else distribution.to_json(),
-            "from_partner": partner is not None,
-            "requested": wanted,
-            "realised": enhancement.realised,
-            "contrast_before": enhancement.contrast_before,
-            "contrast_after": enhancement.contrast_after,
-            "ring_level": enhancement.ring_level,
-            "blend": settings.blend,
-            "sigma_px": sigma,
-        },
+        "enhancement": enhancement_record,
         "placement": placement.to_json(),
         "partner": partner.to_json() if partner else None,
-        "warnings": warnings_of(settings, calibration, attempt),
+        "warnings": warnings_of(settings, calibration, attempt) + enhancement_warnings(settings, enhancement),
         "output_sha256": pixels_sha256(result.pair.low_energy, result.pair.recombined),
     }
     # plain JSON values only, so that a record read back equals the one handed out
-    return dataclasses.replace(result, record=json.loads(json.dumps(record)), placement=placement)
+    plain = json.loads(json.dumps(record))
+    clock.lap("record")
+    return dataclasses.replace(result, record=plain, placement=placement, seconds=clock.seconds)
+
+
+class _Clock:
+    """Process CPU time of consecutive stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def lap(self, stage: str) -> None:
+        now = time.process_time()
+        self.seconds[stage] = now - self._last
+        self._last = now
 
 
 def _check_arguments(
@@ -204,13 +221,14 @@ def _check_arguments(
 
 
 def _rank(
-    host: Host,
+    analysed: AnalysedHost,
     malignancy: Malignancy,
     settings: SimulationSettings,
     partner: Placement | None,
     stream: Stream,
 ) -> Ranking:
     """Rank cells by texture; with a partner only those at its nipple distance."""
+    host, features = analysed.host, analysed.features
     if partner is not None:
         located = [locate_cell(host, cell) for cell in host.cells]
         near = [
@@ -224,12 +242,10 @@ def _rank(
                 f"(+-{settings.two_view_tolerance_mm:g} mm), as the cluster of the partner view does"
             )
         # the features of all cells set the scale, so the choice does not depend on how many match
-        features = cell_features(host.low_energy, host.cells, bin_count=settings.bin_count)
         penalty = np.array([0.5 * abs(relative - partner.relative_position) for _, relative in located])
         ranking = rank_cells(features, malignancy, stream("site"), settings, penalty=penalty)
         keep = set(near)
         return Ranking(ranking.scores, tuple(index for index in ranking.order if index in keep))
-    features = cell_features(host.low_energy, host.cells, bin_count=settings.bin_count)
     return rank_cells(features, malignancy, stream("site"), settings)
 
 
@@ -250,4 +266,4 @@ def _turned_back(pair: CEMPair, host: Host, attempt: Attempt, enhancement: Enhan
     polygons = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in mask_to_polygons(mask))
     changed = dataclasses.replace(pair, low_energy=turn(attempt.insertion.image), recombined=turn(enhancement.image))
     nowhere = Placement(pair.laterality, pair.view_position, 0.0, 0.0, attempt.plan, 1.0, attempt.packing)
-    return SimulatedCase(changed, mask, polygons, tuple(particles), turn(attempt.insertion.support), {}, nowhere)
+    return SimulatedCase(changed, mask, polygons, tuple(particles), turn(attempt.insertion.support), {}, nowhere, {})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from imaging.pair import CEMPair
+from simulation.analysed_host import AnalysedHost
 from simulation.attempt import Attempt
 from simulation.calcification import (
     Calcification,
@@ -17,15 +18,16 @@ from simulation.calcification import (
 from simulation.cluster_plan import spread_scale
 from simulation.host import Host
 from simulation.insertion import Calibration
-from simulation.provenance import pixels_sha256
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking
 from simulation.texture.features import FEATURE_NAMES
 
 
-def host_record(pair: CEMPair, host: Host, lesion_free: bool) -> dict[str, Any]:
+def host_record(analysed: AnalysedHost, source: Mapping[str, Any] | None) -> dict[str, Any]:
+    pair, host = analysed.pair, analysed.host
     return {
-        "sha256": pixels_sha256(pair.low_energy, pair.recombined),
+        "sha256": analysed.host_sha256,
+        "source": None if source is None else dict(source),
         "rows": pair.shape[0],
         "columns": pair.shape[1],
         "laterality": pair.laterality,
@@ -34,7 +36,7 @@ def host_record(pair: CEMPair, host: Host, lesion_free: bool) -> dict[str, Any]:
         "vendor": pair.vendor,
         "spacing_mm": host.spacing_mm,
         "chest_wall": "right" if host.flipped else "left",
-        "lesion_free_asserted": lesion_free,
+        "lesion_free_asserted": analysed.lesion_free,
         "exclusion_pixels": 0 if host.exclusion is None else int(host.exclusion.sum()),
         "pectoral": host.area.pectoral,
         "assumptions": list(host.assumptions),
@@ -42,12 +44,13 @@ def host_record(pair: CEMPair, host: Host, lesion_free: bool) -> dict[str, Any]:
     }
 
 
-def site_record(host: Host, ranking: Ranking, attempt: Attempt) -> dict[str, Any]:
-    cell = attempt.cell
+def site_record(analysed: AnalysedHost, ranking: Ranking, attempt: Attempt) -> dict[str, Any]:
+    host, cell = analysed.host, attempt.cell
     columns = host.low_energy.shape[1]
     left = columns - cell.column - cell.size if host.flipped else cell.column
     return {
         "features": list(FEATURE_NAMES),
+        "features_sha256": analysed.features_sha256,
         "cell_px": cell.size,
         "overlap": host.overlap,
         "cells": len(host.cells),
@@ -85,10 +88,8 @@ def cluster_record(host: Host, attempt: Attempt, calcifications: tuple[Calcifica
 
 def warnings_of(settings: SimulationSettings, calibration: Calibration, attempt: Attempt) -> list[str]:
     found = []
-    if settings.blend == "s000":
-        found.append(
-            "blend s000 smooths the recombined image inside the mask: the missing noise marks every synthetic lesion"
-        )
+    if settings.insertion == "off":
+        found.append("insertion off: the images are those of the host; this is a control, not a lesion")
     if calibration.kind == "anatomy":
         found.append(f"contrast calibrated on the spread of the anatomy and less certain: {calibration.reason}")
     if settings.site_selection == "best":

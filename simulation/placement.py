@@ -9,6 +9,7 @@ import numpy as np
 
 from imaging.pair import Laterality, ViewPosition
 from simulation.cluster_plan import ClusterPlan
+from simulation.enhancement import ContrastForm
 from simulation.errors import InvalidSettings
 
 SCHEMA = "cemlab.placement/1"
@@ -29,9 +30,13 @@ class Placement:
         Offset along the chest wall from the nipple as a share of the breast depth, positive downwards in the picture.
     plan : ClusterPlan
     contrast : float
-        Relative contrast in the recombined image.
+        Contrast in the recombined image.
     packing : float
         Attenuation as a share of solid hydroxyapatite.
+    contrast_form : {"ratio", "cnr", "iodine"}
+        What `contrast` is.
+    rim : bool
+        Whether the border of the lesion enhances more than its centre.
     """
 
     laterality: Laterality
@@ -41,6 +46,8 @@ class Placement:
     plan: ClusterPlan
     contrast: float
     packing: float
+    contrast_form: ContrastForm = "ratio"
+    rim: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with the schema name."""
@@ -58,6 +65,7 @@ class Placement:
         values = dict(body)
         if values.pop("schema", None) != SCHEMA:
             raise InvalidSettings(f"placement: expected schema {SCHEMA}")
+        values = {"contrast_form": "ratio", "rim": False, **values}
         missing = {field.name for field in fields(cls)} ^ set(values)
         if missing:
             raise InvalidSettings(f"placement: missing or unknown fields: {', '.join(sorted(missing))}")

@@ -42,7 +42,7 @@ _PRESETS = (
         "Van Camp 2024 literal",
         "As the paper says: always the best cell, and the recombined image multiplied and then smoothed inside the "
         "outline. The smoothing marks every synthetic lesion: for reproduction, not for training.",
-        {"site_selection": "best", "blend": "s000", "size_prior": "s000"},
+        {"site_selection": "best", "blend": "literal", "size_prior": "s000"},
     ),
     SimulationPreset(
         "insert-off",

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from simulation.filters import Image, frequency_grid
 
@@ -45,6 +46,8 @@ class VendorProfile:
     display_width : float or None
         Width of the sigmoid display curve in log units of the processed image; None when the vendor's curve is
         not known and must be estimated from the noise.
+    recombined_gain : float or None
+        Stored values of the recombined image for one log unit; None where the vendor's is not known.
     assumed : tuple of str
         Names of the constants that are assumptions for this system.
     """
@@ -66,18 +69,41 @@ class VendorProfile:
     quanta: float
     display_width: float | None
     assumed: tuple[str, ...] = ()
+    recombined_gain: float | None = None
 
     @property
     def recombination_weight(self) -> float:
         """Weight of the low-energy logarithm that cancels gland against fat."""
         return self.gland_high / self.gland_low
 
+    @property
+    def iodine_gain(self) -> float | None:
+        """Stored values of the recombined image for 1 mg/cm2 of iodine, where the gain is known."""
+        if self.recombined_gain is None:
+            return None
+        return self.recombined_gain * (self.iodine_high - self.recombination_weight * self.iodine_low)
+
+    @property
+    def recombined_residual(self) -> float:
+        """Log signal of hydroxyapatite in the recombined image for one log unit of the low-energy image; negative."""
+        return self.hydroxyapatite_high / self.hydroxyapatite_low - self.recombination_weight
+
     def response(self, shape: tuple[int, int], spacing_mm: float) -> Image:
-        """Modulation transfer on the `rfft2` grid of an image of that pixel size.
+        """Presampling modulation transfer, detector aperture included, on the `rfft2` grid of an image.
 
         exp(-(f/f0)**p) through the tabulated points; float32, 1 at zero frequency.
         """
         return _mtf(self.mtf, shape, spacing_mm)
+
+    def blur(self, shape: tuple[int, int], spacing_mm: float) -> Image:
+        """Response for an image whose pixels are averages over their area already.
+
+        The tabulated MTF contains the detector's aperture; it is divided out, else it would act twice.
+        """
+        rows = np.sinc(fft.fftfreq(shape[0], spacing_mm) * self.pixel_mm)[:, None]
+        columns = np.sinc(fft.rfftfreq(shape[1], spacing_mm) * self.pixel_mm)[None, :]
+        aperture = np.maximum(rows * columns, 0.3)  # pixels finer than the detector's: no division by zero
+        return np.asarray(np.minimum(self.response(shape, spacing_mm) / aperture, 1.0), dtype=np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Every constant, for the record of a case."""
@@ -141,8 +167,10 @@ PROFILES: dict[str, VendorProfile] = {
         _ESSENTIAL,
         _PRISTINA,
         _HOLOGIC,
-        replace(_ESSENTIAL, key="phantom-a", display_width=0.24, assumed=()),
-        replace(_PRISTINA, key="phantom-b", display_width=0.21, enhancement_gain=0.9, assumed=()),
+        replace(_ESSENTIAL, key="phantom-a", display_width=0.24, recombined_gain=11000.0, assumed=()),
+        replace(
+            _PRISTINA, key="phantom-b", display_width=0.21, recombined_gain=11000.0, enhancement_gain=0.9, assumed=()
+        ),
         replace(_ESSENTIAL, key="unknown", assumed=("every constant: the system was not recognised",)),
     )
 }

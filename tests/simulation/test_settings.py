@@ -29,7 +29,7 @@ from simulation.settings import SimulationSettings
         bin_count=st.integers(8, 256),
         site_selection=st.sampled_from(["sample", "best"]),
         calibration=st.sampled_from(["auto", "lut", "noise", "anatomy"]),
-        blend=st.sampled_from(["gain", "s000"]),
+        blend=st.sampled_from(["gain", "literal"]),
         size_prior=st.sampled_from(["s000", "comedo", "equal"]),
         noise_consistency=st.booleans(),
         vendor_profile=st.sampled_from(["auto", "ge-essential", "phantom-b"]),

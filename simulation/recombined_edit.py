@@ -1,0 +1,272 @@
+"""Making a lesion enhance in the recombined image (S000, section 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from simulation.enhancement import (
+    Box,
+    Contrast,
+    ContrastForm,
+    box_around,
+    contrast_of_values,
+    measure_enhancement,
+    ring,
+    ring_reach,
+)
+from simulation.errors import InvalidSettings
+from simulation.filters import frequency_grid, transfer
+from simulation.vendor import VendorProfile
+
+Blend = Literal["gain", "literal"]
+SMALLEST_CHANGE = 0.02
+"""Grey values; a weaker change is none."""
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How the recombined image is edited.
+
+    Attributes
+    ----------
+    blend : {"gain", "literal"}
+    sigma_px : float
+        Gaussian of the edge; at most a third of the lesion's radius is used by "gain", because a wider one would reach
+        the ring and leave nothing to measure.
+    heterogeneity : float
+        Standard deviation of the gain inside the lesion as a share of its mean.
+    rim : bool
+        Whether the border of the lesion enhances more than its centre.
+    """
+
+    blend: Blend = "gain"
+    sigma_px: float = 5.0
+    heterogeneity: float = 0.0
+    rim: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Enhancement:
+    """Result of `enhance`.
+
+    Attributes
+    ----------
+    image : ndarray, shape (rows, columns)
+        Same type as the host.
+    requested : float
+        In the form in which it was asked for.
+    requested_ratio : float
+        The same as lesion over ring in this image.
+    before, after : Contrast
+        Measured with the ring, before and after the edit.
+    added_level : float
+        Grey values added at the median of the mask.
+    """
+
+    image: NDArray[Any]
+    requested: float
+    requested_ratio: float
+    before: Contrast
+    after: Contrast
+    added_level: float
+
+    @property
+    def realised(self) -> float:
+        """Lesion over ring after the edit."""
+        return self.after.ratio
+
+    @property
+    def reached(self) -> bool:
+        """Whether the ratio is within 0.01, or 10 % of the enhancement, of the request."""
+        return abs(self.realised - self.requested_ratio) <= max(0.01, 0.1 * abs(self.requested_ratio - 1))
+
+
+def enhance(
+    recombined: NDArray[Any],
+    mask: NDArray[np.bool_],
+    contrast: float,
+    *,
+    maximum: int,
+    settings: EditSettings,
+    rng: np.random.Generator,
+    rounding: np.random.Generator,
+    form: ContrastForm = "ratio",
+    profile: VendorProfile | None = None,
+    ghost: tuple[Box, NDArray[Any]] | None = None,
+) -> Enhancement:
+    """Give the lesion a relative contrast against its ring.
+
+    "gain" adds a smooth map: anatomy and noise stay as they are, and the level is found so that the contrast, measured
+    again as on real lesions, is the one asked for. The host's own difference between mask and ring counts towards it.
+    "literal" multiplies inside the mask and then smooths the image there, as the paper says; this removes the noise.
+
+    Parameters
+    ----------
+    recombined : ndarray of uint8 or uint16, shape (rows, columns)
+    mask : ndarray of bool, same shape
+    contrast : float
+        In the given form.
+    maximum : int
+        Largest stored value.
+    settings : EditSettings
+    rng : numpy.random.Generator
+        Draws the heterogeneity.
+    rounding : numpy.random.Generator
+        Draws the dither.
+    form : {"ratio", "cnr", "iodine"}
+    profile : VendorProfile, optional
+        Needed for "iodine".
+    ghost : ((rows, columns) slices, ndarray), optional
+        Grey values to add there: the trace that calcifications leave in the recombined image.
+
+    Raises
+    ------
+    ValueError
+        If mask or ring hold no tissue.
+    InvalidSettings
+        If iodine is asked for and the profile does not know the gain of the recombination.
+    """
+    before = measure_enhancement(recombined, mask, profile)
+    aim = requested_ratio(contrast, form, before, profile)
+    box = box_around(mask, max(int(np.ceil(8 * settings.sigma_px)), ring_reach(mask)))
+    if ghost is not None:
+        box = _union(box, ghost[0])
+    host, inside = recombined[box].astype(np.float32), mask[box]
+    if settings.blend == "literal":
+        product = np.where(inside, host * np.float32(aim), host)
+        smoothed = ndimage.gaussian_filter(product, settings.sigma_px, mode="nearest")
+        change = np.where(inside, smoothed - host, 0)
+    else:
+        shape = _gain_map(inside, settings, rng)
+        change = np.float32(_level(host, inside, shape, aim)) * shape
+    added = float(np.median(change[inside & (host > 0)]))
+    if ghost is not None:
+        (rows, columns), trace = ghost
+        row, column = rows.start - box[0].start, columns.start - box[1].start
+        change[row : row + trace.shape[0], column : column + trace.shape[1]] += trace
+    image = recombined.copy()
+    image[box] = _rounded(host, change, _grey_codes(recombined, maximum), settings, rounding).astype(recombined.dtype)
+    return Enhancement(image, contrast, aim, before, measure_enhancement(image, mask, profile), added)
+
+
+def requested_ratio(value: float, form: ContrastForm, host: Contrast, profile: VendorProfile | None) -> float:
+    """Turn a contrast of any form into lesion over ring, for the ring of this host."""
+    if form == "ratio":
+        return value
+    if form == "cnr":
+        return 1 + value * host.ring_sd / host.ring_level
+    gain = None if profile is None else profile.iodine_gain
+    if gain is None:
+        raise InvalidSettings(f"contrast in mg/cm2 cannot be applied: {host.iodine_reason}; use ratio or cnr")
+    return 1 + value * gain / host.ring_level
+
+
+def calcification_trace(tau: NDArray[Any], profile: VendorProfile, spacing_mm: float) -> NDArray[np.float32]:
+    """Grey values that calcifications leave in the recombined image: slightly dark, about 1/24 of their low-energy log.
+
+    Parameters
+    ----------
+    tau : ndarray, shape (rows, columns)
+        Log attenuation of the low-energy primary beam.
+    profile : VendorProfile
+        With a known `recombined_gain`.
+    spacing_mm : float
+    """
+    if profile.recombined_gain is None:
+        raise ValueError(f"the gain of the recombined image of {profile.key} is not known")
+    blurred = transfer(tau, profile.response((tau.shape[0], tau.shape[1]), spacing_mm))
+    scale = profile.recombined_gain * profile.recombined_residual / (1 + profile.scatter_to_primary)
+    return np.asarray(np.float32(scale) * blurred, dtype=np.float32)
+
+
+def edge_sigma(mask: NDArray[np.bool_], sigma_px: float) -> float:
+    """Gaussian in pixels that "gain" uses at the edge of this lesion."""
+    return float(np.clip(np.sqrt(mask.sum() / np.pi) / 3, 1.0, max(sigma_px, 1.0)))
+
+
+def _union(one: Box, other: Box) -> Box:
+    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
+def _gain_map(inside: NDArray[np.bool_], settings: EditSettings, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Gaussian of the mask with maximum 1, times a smooth heterogeneity of mean 1 in the mask."""
+    sigma = edge_sigma(inside, settings.sigma_px)
+    soft = ndimage.gaussian_filter(inside.astype(np.float32), sigma, mode="nearest")
+    soft /= soft.max()
+    weight = np.ones(soft.shape, np.float32)
+    if settings.rim:
+        depth = ndimage.distance_transform_edt(inside)
+        rim = np.exp(-(((depth - 0.25 * depth.max()) / (0.25 * depth.max())) ** 2))
+        weight += ndimage.gaussian_filter(rim.astype(np.float32), sigma) - np.float32(0.5)
+    if settings.heterogeneity > 0:
+        frequency = frequency_grid((soft.shape[0], soft.shape[1]), 1.0)
+        # power spectrum 1 / f^3, as the tissue has
+        amplitude = np.maximum(frequency, 1 / max(soft.shape)) ** np.float32(-1.5)
+        field = transfer(rng.standard_normal(soft.shape, dtype=np.float32), amplitude)
+        # detail finer than the edge would be read as noise
+        field = ndimage.gaussian_filter(field, sigma, mode="nearest")
+        field = (field - field[inside].mean()) / max(float(field[inside].std()), 1e-6)
+        weight = weight * (1 + np.float32(settings.heterogeneity) * np.clip(field, -3, 3))
+    return np.asarray(soft * np.clip(weight, 0, None), dtype=np.float32)
+
+
+def _level(host: NDArray[np.float32], inside: NDArray[np.bool_], gain: NDArray[np.float32], aim: float) -> float:
+    """Grey values by which the gain map must be multiplied so that lesion over ring is `aim`.
+
+    The ratio grows steadily with the level, so a few secant steps find it.
+    """
+    tissue = host > 0
+    lesion, background = inside & tissue, ring(inside) & tissue
+    pixels, outer = (host[lesion], gain[lesion]), (host[background], gain[background])
+
+    def miss(level: float) -> float:
+        return contrast_of_values(pixels[0] + level * pixels[1], outer[0] + level * outer[1]).ratio - aim
+
+    ring_level = float(np.median(outer[0]))
+    low, high = 0.0, (aim - 1) * ring_level or 0.01 * ring_level
+    at_low, at_high = miss(low), miss(high)
+    for _ in range(12):
+        if abs(at_high) < 1e-4 or at_high == at_low:
+            break
+        step = at_high * (high - low) / (at_high - at_low)
+        limit = 2.0 * ring_level
+        low, at_low, high = high, at_high, float(np.clip(high - step, -limit, limit))
+        at_high = miss(high)
+    return high
+
+
+def _grey_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
+    """Grey values that the image uses, and all below its smallest and above its largest one.
+
+    A windowed image leaves codes out; new ones inside the lesion would mark it.
+    """
+    used = np.flatnonzero(np.bincount(image.ravel(), minlength=maximum + 1))
+    used = used[used > 0]
+    return np.concatenate([np.arange(1, int(used[0])), used, np.arange(int(used[-1]) + 1, maximum + 1)])
+
+
+def _rounded(
+    host: NDArray[np.float32],
+    change: NDArray[Any],
+    codes: NDArray[np.int64],
+    settings: EditSettings,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """The wanted image in grey codes, unbiased; air and untouched pixels stay.
+
+    The dither is a uniform field that varies more slowly than the gain map. Dither drawn for each pixel would add a
+    sixth of a squared grey value to the noise, which marks the lesion on 8-bit images; none would leave contour lines.
+    """
+    noise = rng.standard_normal(host.shape, dtype=np.float32)
+    field = ndimage.gaussian_filter(noise, 2 * settings.sigma_px, mode="wrap")
+    threshold = special.ndtr(field / field.std())
+    position = np.interp(host + change, codes, np.arange(codes.size))
+    rounded = codes[np.minimum(np.floor(position + threshold).astype(int), codes.size - 1)]
+    changed = (np.abs(change) >= SMALLEST_CHANGE) & (host > 0)
+    return np.asarray(np.where(changed, rounded, host), dtype=np.float32)
