@@ -204,7 +204,9 @@ def image_dataset(
     """The data set of one image of a pair, ready to be saved; see `write_pair`."""
     dataset = FileDataset("", Dataset(), preamble=b"\x00" * 128)
     image_type = image_type or IMAGE_TYPES[role]
-    content = hashlib.sha256(pixels.tobytes()).hexdigest() if synthetic else ""
+    content = ""
+    if synthetic is not None:  # the record holds the hash of the pixels already
+        content = synthetic.record_sha256 or hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
     sop_uid = deterministic_uid(
         identity.seed, identity.patient_id, identity.study, role, pair.laterality, pair.view_position, content
     )

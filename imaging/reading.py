@@ -13,7 +13,7 @@ from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.pair import CEMPair, Laterality, ViewPosition
 from imaging.stored_image import StoredImage
 
-__all__ = ["StoredImage", "read_pair", "read_pixels"]
+__all__ = ["StoredImage", "pair_of", "read_pair", "read_pixels"]
 
 
 def read_pixels(path: Path, limits: Limits = DEFAULT_LIMITS) -> StoredImage:
@@ -72,7 +72,30 @@ def read_pair(
     ImagingError
         If one of the files cannot be read.
     """
-    first, second = read_pixels(low_energy), read_pixels(recombined)
+    return pair_of(
+        read_pixels(low_energy),
+        read_pixels(recombined),
+        laterality=laterality,
+        view_position=view_position,
+        spacing_mm=spacing_mm,
+    )
+
+
+def pair_of(
+    first: StoredImage,
+    second: StoredImage,
+    *,
+    laterality: Laterality,
+    view_position: ViewPosition,
+    spacing_mm: tuple[float, float] | None = None,
+) -> CEMPair:
+    """Pair of a low-energy and a recombined image that were read before; as `read_pair`.
+
+    Raises
+    ------
+    PairMismatch
+        If sizes, spacing, laterality or view position contradict each other.
+    """
     if first.shape != second.shape:
         raise PairMismatch(
             f"The low-energy image has {first.shape[0]} × {first.shape[1]} pixels and the recombined image "

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from imaging.dicom_header import is_dicom, read_header
-from imaging.dicom_writing import ImageIdentity, ImageRole, Synthetic, is_synthetic, write_pair
+from imaging.dicom_writing import ImageIdentity, Synthetic, write_pair
 from imaging.pair import CEMPair, Laterality, ViewPosition
-from imaging.reading import read_pair, read_pixels
+from imaging.reading import pair_of, read_pixels
 from simulation.case import SimulatedCase
-from simulation.errors import AlreadySynthetic, UnusableInput
+from simulation.errors import UnusableInput
+from simulation.host_source import HostSource, read_source
 from simulation.provenance import ALGORITHM_VERSION, json_sha256
 
 # Synthetic studies carry no real date; the day is the same for all.
@@ -28,8 +30,14 @@ def read_host(
     *,
     laterality: Laterality | None = None,
     view_position: ViewPosition | None = None,
-) -> CEMPair:
+) -> tuple[CEMPair, HostSource]:
     """Read a host pair; laterality and view come from the arguments, else from the low-energy file.
+
+    Returns
+    -------
+    pair : CEMPair
+    source : HostSource
+        What the headers say, for `simulate` and `write_case`.
 
     Raises
     ------
@@ -40,33 +48,39 @@ def read_host(
     imaging.errors.ImagingError
         If a file cannot be read or the two do not belong together.
     """
-    for path in (low_energy, recombined):
-        if path.is_file() and is_dicom(path) and is_synthetic(read_header(path).dataset):
-            raise AlreadySynthetic(
-                f"{path.name} is a synthetic image; choose the view it was made from, with another variant"
-            )
-    stated = read_pixels(low_energy)
-    side, view = laterality or stated.laterality, view_position or stated.view_position
+    source = read_source(low_energy, recombined)
+    first, second = read_pixels(low_energy), read_pixels(recombined)
+    side, view = laterality or first.laterality, view_position or first.view_position
     if side is None or view is None:
         raise UnusableInput(
-            f"{low_energy.name} does not state its laterality and view position; give both (--laterality, --view)"
+            "the low-energy file does not state its laterality and view position; give both (--laterality, --view)"
         )
-    return read_pair(low_energy, recombined, laterality=side, view_position=view)
+    return pair_of(first, second, laterality=side, view_position=view), source
 
 
-def write_case(case: SimulatedCase, directory: Path, *, source: Path | None = None) -> dict[str, Path]:
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Mask from an image file: pixels above half of its largest value; shape (rows, columns)."""
+    pixels = read_pixels(path).pixels
+    return np.asarray(pixels > pixels.max() / 2, dtype=bool)
+
+
+def write_case(
+    case: SimulatedCase, directory: Path, *, source: HostSource | None = None, study: str | None = None
+) -> dict[str, Path]:
     """Write a simulated case: pair, mask and record.
 
-    12- to 16-bit pairs with known pixel size become DICOM marked synthetic, others PNG. Nothing is overwritten and
-    nothing half-written stays.
+    12- to 16-bit pairs with known pixel size become DICOM marked synthetic, others PNG. Nothing is overwritten. The
+    record comes last: where it is, the other files are complete.
 
     Parameters
     ----------
     case : SimulatedCase
     directory : Path
         Made when absent.
-    source : Path, optional
-        Low-energy host file; its SOP instance is named as the source when it is DICOM.
+    source : HostSource, optional
+        Of the host; its SOP instances are named as the source and its photometric interpretation is kept.
+    study : str, optional
+        Views with the same text become one study of one synthetic patient; other cases must have another text.
 
     Returns
     -------
@@ -82,9 +96,9 @@ def write_case(case: SimulatedCase, directory: Path, *, source: Path | None = No
     digest = json_sha256(case.record)
     stem = f"synthetic_{case.pair.laterality}_{case.pair.view_position}_{digest[:12]}"
     with tempfile.TemporaryDirectory(prefix=".case-", dir=directory) as scratch:
-        made = _write_images(case, Path(scratch), stem, digest, source)
+        made = _write_images(case, Path(scratch), stem, digest, source, study)
         made["mask"] = Path(scratch) / f"{stem}_mask.png"
-        Image.fromarray(case.mask.astype(np.uint8) * 255).save(made["mask"])
+        _write_mask(case.mask, made["mask"])
         made["record"] = Path(scratch) / f"{stem}_record.json"
         made["record"].write_text(json.dumps(case.record, indent=1))
         written = {name: directory / path.name for name, path in made.items()}
@@ -96,7 +110,15 @@ def write_case(case: SimulatedCase, directory: Path, *, source: Path | None = No
     return written
 
 
-def _write_images(case: SimulatedCase, folder: Path, stem: str, digest: str, source: Path | None) -> dict[str, Path]:
+def _write_mask(mask: NDArray[np.bool_], path: Path) -> None:
+    """One bit for each pixel: an eighth of the bytes to compress."""
+    rows, columns = mask.shape
+    Image.frombytes("1", (columns, rows), np.packbits(mask, axis=1).tobytes()).save(path)
+
+
+def _write_images(
+    case: SimulatedCase, folder: Path, stem: str, digest: str, source: HostSource | None, study: str | None
+) -> dict[str, Path]:
     pair = case.pair
     if pair.spacing_mm is None or pair.bits_stored <= 8:
         made = {}
@@ -104,23 +126,22 @@ def _write_images(case: SimulatedCase, folder: Path, stem: str, digest: str, sou
             made[name] = folder / f"{stem}_{name}.png"
             Image.fromarray(image).save(made[name])
         return made
-    sources: dict[ImageRole, tuple[str, str]] | None = None
-    if source is not None and is_dicom(source):
-        header = read_header(source).dataset
-        sources = {"low_energy": (str(header.SOPClassUID), str(header.SOPInstanceUID))}
+    identity = digest if study is None else hashlib.sha256(study.encode()).hexdigest()
+    made_of = "control without a lesion" if case.record["insertion"] == "off" else "microcalcification cluster inserted"
     written = write_pair(
         pair,
         folder,
         identity=ImageIdentity(
-            patient_id=f"SYNTHETIC-{digest[:8]}",
+            patient_id=f"SYNTHETIC-{identity[:8]}",
             patient_name="SYNTHETIC^CASE",
             study_date=_STUDY_DATE,
-            seed=digest,
+            seed=identity,
         ),
+        photometric="MONOCHROME2" if source is None else source.photometric,
         synthetic=Synthetic(
-            derivation=f"Synthetic {case.record['malignancy']} microcalcification cluster inserted",
+            derivation=f"Synthetic {case.record['malignancy']} {made_of}",
             software_version=ALGORITHM_VERSION,
-            sources=sources,
+            sources=None if source is None else source.references,
             record_sha256=digest,
         ),
         stem=stem,

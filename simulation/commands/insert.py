@@ -6,11 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from imaging.reading import read_pixels
 from simulation.case import simulate
-from simulation.files import read_host, write_case
+from simulation.files import read_host, read_mask, write_case
 from simulation.settings import SimulationSettings
 
 
@@ -36,11 +33,10 @@ def run(options: argparse.Namespace) -> int:
     settings = SimulationSettings()
     if options.settings is not None:
         settings = SimulationSettings.from_json(json.loads(options.settings.read_text()))
-    pair = read_host(options.low_energy, options.recombined, laterality=options.laterality, view_position=options.view)
-    exclusion = None
-    if options.exclusion is not None:
-        mask = read_pixels(options.exclusion).pixels
-        exclusion = np.asarray(mask > mask.max() / 2, dtype=bool) if mask.any() else np.zeros(mask.shape, bool)
+    pair, source = read_host(
+        options.low_energy, options.recombined, laterality=options.laterality, view_position=options.view
+    )
+    exclusion = None if options.exclusion is None else read_mask(options.exclusion)
     case = simulate(
         pair,
         malignancy=options.type,
@@ -49,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
         settings=settings,
         exclusion=exclusion,
         lesion_free=options.lesion_free,
+        source=source.to_json(),
     )
-    written = write_case(case, options.out, source=options.low_energy)
+    written = write_case(case, options.out, source=source)
     print(json.dumps({name: path.name for name, path in written.items()}, indent=1))
     return 0
