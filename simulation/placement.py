@@ -62,10 +62,9 @@ class Placement:
         InvalidSettings
             If the schema is another one or a field is missing.
         """
-        values = dict(body)
+        values: dict[str, Any] = {"contrast_form": "ratio", "rim": False, **body}
         if values.pop("schema", None) != SCHEMA:
             raise InvalidSettings(f"placement: expected schema {SCHEMA}")
-        values = {"contrast_form": "ratio", "rim": False, **values}
         missing = {field.name for field in fields(cls)} ^ set(values)
         if missing:
             raise InvalidSettings(f"placement: missing or unknown fields: {', '.join(sorted(missing))}")

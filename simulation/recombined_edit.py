@@ -242,13 +242,17 @@ def _level(host: NDArray[np.float32], inside: NDArray[np.bool_], gain: NDArray[n
 
 
 def _grey_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
-    """Grey values that the image uses, and all below its smallest and above its largest one.
+    """Grey values that may be used: all but those that a windowed image leaves out.
 
-    A windowed image leaves codes out; new ones inside the lesion would mark it.
+    New codes inside the lesion would mark it. A code is left out when no pixel has it although its neighbours are
+    common; in the thin tails of the histogram a missing code means nothing.
     """
-    used = np.flatnonzero(np.bincount(image.ravel(), minlength=maximum + 1))
-    used = used[used > 0]
-    return np.concatenate([np.arange(1, int(used[0])), used, np.arange(int(used[-1]) + 1, maximum + 1)])
+    counts = np.bincount(image.ravel(), minlength=maximum + 1)[: maximum + 1]
+    counts[0] = 0  # air
+    around = ndimage.uniform_filter1d(counts.astype(np.float64), 17, mode="nearest")
+    left_out = (counts == 0) & (around > 20)
+    left_out[0] = True
+    return np.flatnonzero(~left_out)
 
 
 def _rounded(
