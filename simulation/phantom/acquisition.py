@@ -35,8 +35,8 @@ def expose(
     """Expose at low and high energy.
 
     Log attenuation is adipose x thickness + gland difference x gland + iodine + calcifications; scatter is a low-pass
-    share of the primary; the MTF acts on the signal, quantum noise is shaped by its 0.6th power. Equal seeds give the
-    same noise with and without calcifications.
+    share of the primary; the MTF blurs the signal (pixels are averages over their area, so without the aperture),
+    quantum noise is shaped by its 0.6th power. Equal seeds give the same noise with and without calcifications.
     """
     soft_low = profile.adipose_low * thickness_cm + profile.gland_low * tissue.gland_cm
     soft_high = profile.adipose_high * thickness_cm + profile.gland_high * tissue.gland_cm
@@ -44,12 +44,12 @@ def expose(
     ratio = profile.hydroxyapatite_high / profile.hydroxyapatite_low
     high = soft_high + profile.iodine_high * tissue.iodine + ratio * calcification_low
     shape = (low.shape[0] + 2 * MARGIN, low.shape[1] + 2 * MARGIN)
-    response = profile.response(shape, spacing_mm)
+    blur, shaping = profile.blur(shape, spacing_mm), profile.response(shape, spacing_mm) ** np.float32(0.6)
     quanta_low = _open_beam_quanta(soft_low, thickness_cm, profile, spacing_mm)
     quanta_high = _open_beam_quanta(soft_high, thickness_cm, profile, spacing_mm)
     return Exposure(
-        _detect(low, thickness_cm, response, profile, quanta_low, spacing_mm, seed, "low"),
-        _detect(high, thickness_cm, response, profile, quanta_high, spacing_mm, seed, "high"),
+        _detect(low, thickness_cm, blur, shaping, profile, quanta_low, spacing_mm, seed, "low"),
+        _detect(high, thickness_cm, blur, shaping, profile, quanta_high, spacing_mm, seed, "high"),
     )
 
 
@@ -67,7 +67,8 @@ def _open_beam_quanta(soft: Image, thickness_cm: Image, profile: VendorProfile, 
 def _detect(
     log_attenuation: Image,
     thickness_cm: Image,
-    response: Image,
+    blur: Image,
+    shaping: Image,
     profile: VendorProfile,
     quanta_open: float,
     spacing_mm: float,
@@ -83,7 +84,7 @@ def _detect(
     signal = primary + np.float32(profile.scatter_to_primary) * scattered
     rng = generator(seed, "quanta", energy)
     noise = rng.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(signal / np.float32(quanta_open))
-    spectrum = fft.rfft2(signal, workers=1) * response
-    spectrum += fft.rfft2(noise, workers=1) * response ** np.float32(0.6)
+    spectrum = fft.rfft2(signal, workers=1) * blur
+    spectrum += fft.rfft2(noise, workers=1) * shaping
     detected = fft.irfft2(spectrum, s=signal.shape, workers=1)[MARGIN:-MARGIN, MARGIN:-MARGIN]
     return np.asarray(np.maximum(detected, 1e-5), dtype=np.float32)
