@@ -28,7 +28,7 @@ from imaging.errors import ImagingError, TooLarge, UnreadableFile, UnsupportedPi
 from imaging.limits import DEFAULT_LIMITS, Limits
 from imaging.stored_image import Rescale, StoredImage
 from imaging.vendor import vendor_profile
-from imaging.view_facts import laterality, pixel_spacing, view_position
+from imaging.view_facts import chest_wall, implant, laterality, pixel_spacing, view_position
 
 __all__ = ["Header", "PixelDescription", "decode", "describe_pixels", "is_dicom", "read_header", "stored_image"]
 
@@ -180,6 +180,9 @@ def stored_image(header: Header, limits: Limits = DEFAULT_LIMITS) -> StoredImage
         windows=voi_windows(dataset, description.bits_stored, inverted=inverted, offset=offset),
         luts=voi_luts(dataset, description.bits_stored, inverted=inverted, offset=offset),
         notes=(*header.notes, *notes, *shift_notes),
+        chest_wall=chest_wall(dataset),
+        implant=implant(dataset),
+        padding=_padding(dataset, description),
     )
 
 
@@ -279,6 +282,21 @@ def _to_stored_values(raw: NDArray[Any], description: PixelDescription) -> tuple
         values = np.bitwise_xor(values, dtype(2 ** (stored - 1)))
         return values, (f"signed values were shifted up by {2 ** (stored - 1)}",)
     return values, ()
+
+
+def _padding(dataset: FileDataset, description: PixelDescription) -> tuple[int, int] | None:
+    """Range of Pixel Padding Value (0028,0120) to its limit (0028,0121) in the values that `decode` returns."""
+    value = whole(dataset, "PixelPaddingValue")
+    if value is None:
+        return None
+    limit = whole(dataset, "PixelPaddingRangeLimit")
+    maximum = 2**description.bits_stored - 1
+    ends = []
+    for end in (value, value if limit is None else limit):
+        stored = end + 2 ** (description.bits_stored - 1) if description.signed else end
+        ends.append(maximum - stored if description.photometric == "MONOCHROME1" else stored)
+    low, high = max(min(ends), 0), min(max(ends), maximum)
+    return (low, high) if low <= high else None
 
 
 def _rescale(dataset: FileDataset) -> Rescale | None:

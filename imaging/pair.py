@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +10,30 @@ from numpy.typing import NDArray
 
 Laterality = Literal["L", "R"]
 ViewPosition = Literal["CC", "MLO"]
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class HeaderFacts:
+    """What the files of a view say beyond its pixels, laterality and spacing; empty for pictures without a header.
+
+    Attributes
+    ----------
+    chest_wall : {"left", "right"} or None
+        Side of the low-energy image on which Patient Orientation (0020,0020) puts the chest wall.
+    implant : bool or None
+        Breast Implant Present (0028,1300).
+    padding : tuple of int or None
+        Lowest and highest stored value of the low-energy image that stand for no measurement (Pixel Padding Value,
+        0028,0120), in the values of `CEMPair.low_energy`.
+    notes : tuple of str
+        What reading changed or left out, in sentences without identifiers.
+    """
+
+    chest_wall: Side | None = None
+    implant: bool | None = None
+    padding: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +52,7 @@ class CEMPair:
         Values lie in [0, 2**bits_stored - 1].
     vendor : str
         Vendor profile key, for example ``"ge-essential"``; ``"unknown"`` when not recognised.
+    facts : HeaderFacts
 
     Raises
     ------
@@ -42,6 +67,7 @@ class CEMPair:
     spacing_mm: tuple[float, float] | None
     bits_stored: int
     vendor: str = "unknown"
+    facts: HeaderFacts = field(default_factory=HeaderFacts)
 
     def __post_init__(self) -> None:
         if self.low_energy.ndim != 2:
@@ -65,12 +91,11 @@ class CEMPair:
 
     def mirrored(self) -> CEMPair:
         """The same pair flipped left-right, with the opposite laterality."""
-        return CEMPair(
-            np.ascontiguousarray(self.low_energy[:, ::-1]),
-            np.ascontiguousarray(self.recombined[:, ::-1]),
-            "L" if self.laterality == "R" else "R",
-            self.view_position,
-            self.spacing_mm,
-            self.bits_stored,
-            self.vendor,
+        opposite: dict[Side | None, Side | None] = {"left": "right", "right": "left", None: None}
+        return replace(
+            self,
+            low_energy=np.ascontiguousarray(self.low_energy[:, ::-1]),
+            recombined=np.ascontiguousarray(self.recombined[:, ::-1]),
+            laterality="L" if self.laterality == "R" else "R",
+            facts=replace(self.facts, chest_wall=opposite[self.facts.chest_wall]),
         )

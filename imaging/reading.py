@@ -10,7 +10,7 @@ from imaging.dicom import decode, is_dicom
 from imaging.eight_bit import read_eight_bit
 from imaging.errors import PairMismatch, UnreadableFile
 from imaging.limits import DEFAULT_LIMITS, Limits
-from imaging.pair import CEMPair, Laterality, ViewPosition
+from imaging.pair import CEMPair, HeaderFacts, Laterality, ViewPosition
 from imaging.stored_image import StoredImage
 
 __all__ = ["StoredImage", "pair_of", "read_pair", "read_pixels"]
@@ -122,6 +122,16 @@ def pair_of(
         first.spacing_mm or second.spacing_mm or spacing_mm,
         max(first.bits_stored, second.bits_stored),
         first.vendor if first.vendor != "unknown" else second.vendor,
+        HeaderFacts(
+            chest_wall=first.chest_wall,
+            implant=True if second.implant else first.implant,
+            padding=first.padding,
+            notes=tuple(
+                f"{name} image: {note}"
+                for name, image in (("low-energy", first), ("recombined", second))
+                for note in image.notes
+            ),
+        ),
     )
 
 

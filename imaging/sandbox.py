@@ -173,7 +173,7 @@ _CRASHED = (
 def _image_from(description: dict[str, Any], pixels: bytes) -> StoredImage:
     dtype = {"uint8": np.uint8, "uint16": np.uint16}[description["dtype"]]
     rows, columns = (int(side) for side in description["shape"])
-    spacing = description["spacing_mm"]
+    spacing, padding = description["spacing_mm"], description["padding"]
     return StoredImage(
         pixels=np.frombuffer(pixels, dtype=dtype).reshape(rows, columns).copy(),
         bits_stored=int(description["bits_stored"]),
@@ -191,6 +191,9 @@ def _image_from(description: dict[str, Any], pixels: bytes) -> StoredImage:
             for lut in description["luts"]
         ),
         notes=tuple(description["notes"]),
+        chest_wall=description["chest_wall"],
+        implant=description["implant"],
+        padding=(int(padding[0]), int(padding[1])) if padding else None,
     )
 
 
@@ -213,6 +216,9 @@ def _description(image: StoredImage) -> dict[str, Any]:
             for lut in image.luts
         ],
         "notes": list(image.notes),
+        "chest_wall": image.chest_wall,
+        "implant": image.implant,
+        "padding": image.padding,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.pair import Laterality, ViewPosition
+from imaging.pair import Laterality, Side, ViewPosition
 
 VoiFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 
@@ -59,6 +59,8 @@ class StoredImage:
         Photometric Interpretation of the file (before inversion).
     vendor : str
         Vendor profile key.
+    chest_wall, implant, padding
+        As in `imaging.pair.HeaderFacts`.
     """
 
     pixels: NDArray[Any]
@@ -74,6 +76,9 @@ class StoredImage:
     windows: tuple[VoiWindow, ...] = ()
     luts: tuple[VoiLut, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    chest_wall: Side | None = None
+    implant: bool | None = None
+    padding: tuple[int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from imaging.attributes import codes, items, numbers, text
-from imaging.pair import Laterality, ViewPosition
+from imaging.pair import Laterality, Side, ViewPosition
 from imaging.vendor import vendor_profile
 
 # DICOM CID 4014, in SNOMED-RT and SCT codes.
@@ -45,6 +45,22 @@ def view_position(dataset: Dataset) -> ViewPosition | None:
     if position in ("CC", "MLO"):
         return "CC" if position == "CC" else "MLO"
     return None
+
+
+def chest_wall(dataset: Dataset) -> Side | None:
+    """Side of the image on which Patient Orientation (0020,0020) puts the chest wall; None when it does not say.
+
+    The first value names the direction in which the rows run: towards anterior means a chest wall on the left.
+    """
+    direction = text(dataset, "PatientOrientation").upper()
+    if ("A" in direction) == ("P" in direction):
+        return None
+    return "left" if "A" in direction else "right"
+
+
+def implant(dataset: Dataset) -> bool | None:
+    """Breast Implant Present (0028,1300); None when it does not say."""
+    return {"YES": True, "NO": False}.get(text(dataset, "BreastImplantPresent").upper())
 
 
 def refused_modifier(dataset: Dataset) -> str | None:

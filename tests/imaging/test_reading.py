@@ -382,3 +382,52 @@ def test_a_real_ge_image_gives_its_size_spacing_and_windows(shared_data: Path) -
     assert image.spacing_mm == pytest.approx((0.09409, 0.09409), abs=1e-5)
     assert [window.function for window in image.windows] == ["SIGMOID"] * 3
     assert [lut.explanation for lut in image.luts] == ["NORMAL", "HARDER", "SOFTER"]
+
+
+@pytest.mark.parametrize(("orientation", "side"), [(["A", "FR"], "left"), (["P", "L"], "right"), (["L", "H"], None)])
+def test_patient_orientation_tells_the_side_of_the_chest_wall(
+    orientation: list[str], side: str | None, write: Write
+) -> None:
+    assert decode(changed(write(), PatientOrientation=orientation)).chest_wall == side
+
+
+@pytest.mark.parametrize(("word", "implant"), [("YES", True), ("NO", False), ("", None)])
+def test_the_header_may_tell_of_an_implant(word: str, implant: bool | None, write: Write) -> None:
+    assert decode(changed(write(), BreastImplantPresent=word)).implant is implant
+
+
+def padded(path: Path, representation: str, value: int, limit: int | None) -> Path:
+    dataset = pydicom.dcmread(path)
+    dataset.add_new(0x00280120, representation, value)
+    if limit is not None:
+        dataset.add_new(0x00280121, representation, limit)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("photometric", "value", "limit", "expected"),
+    [
+        ("MONOCHROME2", 0, None, (0, 0)),
+        ("MONOCHROME2", 4000, 4095, (4000, 4095)),
+        ("MONOCHROME1", 4095, None, (0, 0)),
+        ("MONOCHROME1", 0, 15, (4080, 4095)),
+        ("MONOCHROME2", 5000, None, None),
+    ],
+)
+def test_padding_is_told_in_the_values_that_are_returned(
+    photometric: str, value: int, limit: int | None, expected: tuple[int, int] | None, write: Write
+) -> None:
+    path = padded(changed(write(), PhotometricInterpretation=photometric), "US", value, limit)
+    assert decode(path).padding == expected
+
+
+def test_padding_of_signed_pixels_moves_with_them(write: Write) -> None:
+    path = padded(changed(write(), PixelRepresentation=1), "SS", -2048, None)
+    assert decode(path).padding == (0, 0)
+
+
+def test_what_the_headers_say_reaches_the_pair(write: Write, tmp_path: Path) -> None:
+    low = padded(changed(write(), BreastImplantPresent="YES"), "US", 0, None)
+    found = read_pair(low, low, laterality="L", view_position="MLO").facts
+    assert (found.chest_wall, found.implant, found.padding) == ("left", True, (0, 0))
