@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from imaging.errors import ImagingError
-from simulation.commands import insert, phantom
+from simulation.commands import batch, insert, phantom
 from simulation.errors import SimulationError
 
-_COMMANDS = (insert, phantom)
+_COMMANDS = (insert, batch, phantom)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -73,3 +73,27 @@ class InvalidSettings(SimulationError):
     """A setting or a stored record does not have the form it must have."""
 
     code = "invalid-settings"
+
+
+class UnusableCells(SimulationError, ValueError):
+    """Texture cannot be measured: no plane of finite numbers, cells outside of it, or impossible bins."""
+
+    code = "unusable-cells"
+
+
+class TooFewRealClusters(SimulationError, ValueError):
+    """Too few cells with real clusters, or too few patients, to learn where clusters lie."""
+
+    code = "too-few-real-clusters"
+
+
+class InvalidHostList(SimulationError):
+    """A list or folder of hosts for a batch cannot be used as it is."""
+
+    code = "invalid-host-list"
+
+
+class BatchMismatch(SimulationError):
+    """The folder holds another batch, or another process works on it."""
+
+    code = "batch-mismatch"

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from simulation.case import simulate
+from simulation.commands.choices import add_choices, contrast_of, settings_of
 from simulation.files import read_host, read_mask, write_case
-from simulation.settings import SimulationSettings
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,23 +16,16 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = commands.add_parser("insert", help="insert a synthetic cluster into a lesion-free view")
     parser.add_argument("--low-energy", type=Path, required=True)
     parser.add_argument("--recombined", type=Path, required=True)
-    parser.add_argument("--type", choices=("benign", "malignant"), required=True)
-    parser.add_argument("--lesion-free", action="store_true", help="assert that the view has no lesion")
     parser.add_argument("--exclusion", type=Path, help="mask image; bright pixels are kept clear of")
-    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--variant", type=int, default=0)
-    parser.add_argument("--settings", type=Path, help="JSON of simulation settings")
     parser.add_argument("--laterality", choices=("L", "R"), help="for files that do not state it")
     parser.add_argument("--view", choices=("CC", "MLO"), help="for files that do not state it")
-    parser.add_argument("--out", type=Path, required=True)
+    add_choices(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Simulate and write one case."""
-    settings = SimulationSettings()
-    if options.settings is not None:
-        settings = SimulationSettings.from_json(json.loads(options.settings.read_text()))
     pair, source = read_host(
         options.low_energy, options.recombined, laterality=options.laterality, view_position=options.view
     )
@@ -42,8 +35,9 @@ def run(options: argparse.Namespace) -> int:
         malignancy=options.type,
         seed=options.seed,
         variant=options.variant,
-        settings=settings,
+        settings=settings_of(options),
         exclusion=exclusion,
+        contrast=contrast_of(options),
         lesion_free=options.lesion_free,
         source=source.to_json(),
     )
