@@ -20,7 +20,7 @@ from simulation.host import Host, prepare_host
 from simulation.insertion import Calibration, calibrate
 from simulation.provenance import json_sha256, pixels_sha256, source_sha256
 from simulation.settings import SimulationSettings
-from simulation.texture.features import cell_features
+from simulation.texture import CellFeatures, cell_features
 
 # Settings that act after the analysis; every other one, also a future one, makes it another analysis.
 _LATER = frozenset(
@@ -56,7 +56,7 @@ class AnalysedHost:
         As given.
     host : Host
     calibration : Calibration
-    features : ndarray of float64, shape (cells, features)
+    features : CellFeatures
     lesion_free : bool
         Whether it was asserted.
     host_sha256 : str
@@ -70,7 +70,7 @@ class AnalysedHost:
     exclusion: NDArray[np.bool_] | None
     host: Host
     calibration: Calibration
-    features: NDArray[np.float64]
+    features: CellFeatures
     lesion_free: bool
     host_sha256: str
     features_sha256: str
@@ -122,10 +122,11 @@ def analyse_host(
         )
     except ValueError as error:
         raise (InvalidSettings if settings.calibration == "lut" else BreastTooSmall)(str(error)) from error
-    features = cell_features(host.low_energy, host.cells, bin_count=settings.bin_count)
+    features = cell_features(host.low_energy, [cell.box for cell in host.cells], bin_count=settings.bin_count)
     sha256 = pixels_sha256(pair.low_energy, pair.recombined) if host.flipped else host.sha256
     key = _key(pair, sha256, lesion_free, exclusion, settings)
-    return AnalysedHost(pair, exclusion, host, calibration, features, lesion_free, sha256, pixels_sha256(features), key)
+    features_sha256 = pixels_sha256(features.values)
+    return AnalysedHost(pair, exclusion, host, calibration, features, lesion_free, sha256, features_sha256, key)
 
 
 class HostCache:

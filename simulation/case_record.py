@@ -20,7 +20,7 @@ from simulation.host import Host
 from simulation.insertion import Calibration
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking
-from simulation.texture.features import FEATURE_NAMES
+from simulation.texture import FEATURE_NAMES
 
 
 def host_record(analysed: AnalysedHost, source: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from simulation.calcification import Malignancy
 from simulation.settings import SimulationSettings
-from simulation.texture.features import FEATURE_NAMES
+from simulation.texture import CellFeatures
 
 # Bright, busy tissue attracts calcifications; tissue around malignant ones is brighter (Radiology 1988;169).
 WEIGHTS: dict[str, float] = {
-    "firstorder_Mean": 1.0,
-    "firstorder_Entropy": 1.0,
-    "firstorder_Variance": 0.5,
-    "glcm_Contrast": 0.5,
-    "glcm_Idm": -0.5,
-    "glszm_SmallAreaEmphasis": 0.25,
-    "gldm_LargeDependenceEmphasis": -0.25,
+    "original_firstorder_Mean": 1.0,
+    "original_firstorder_Entropy": 1.0,
+    "original_firstorder_Variance": 0.5,
+    "original_glcm_Contrast": 0.5,
+    "original_glcm_Idm": -0.5,
+    "original_glszm_SmallAreaEmphasis": 0.25,
+    "original_gldm_LargeDependenceEmphasis": -0.25,
 }
 BENIGN_MEAN_WEIGHT = 0.5
 
@@ -47,16 +47,17 @@ def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(spread > 0, np.clip((values - centre) / safe, -3, 3), 0.0))
 
 
-def cell_scores(features: NDArray[np.float64], malignancy: Malignancy) -> NDArray[np.float64]:
+def cell_scores(features: CellFeatures, malignancy: Malignancy) -> NDArray[np.float64]:
     """Weighted sum of robust z values; shape (cells,)."""
-    weights = np.array([WEIGHTS[name] for name in FEATURE_NAMES])
+    weights = dict(WEIGHTS)
     if malignancy == "benign":
-        weights[FEATURE_NAMES.index("firstorder_Mean")] = BENIGN_MEAN_WEIGHT
-    return np.asarray(robust_z(features) @ weights)
+        weights["original_firstorder_Mean"] = BENIGN_MEAN_WEIGHT
+    table = np.stack([features.column(name) for name in weights], axis=1)
+    return np.asarray(robust_z(table) @ np.array(list(weights.values())))
 
 
 def rank_cells(
-    features: NDArray[np.float64],
+    features: CellFeatures,
     malignancy: Malignancy,
     rng: np.random.Generator,
     settings: SimulationSettings,
@@ -70,7 +71,7 @@ def rank_cells(
 
     Parameters
     ----------
-    features : ndarray of float64, shape (cells, features)
+    features : CellFeatures
     malignancy : {"benign", "malignant"}
     rng : numpy.random.Generator
     settings : SimulationSettings

@@ -25,6 +25,11 @@ class Cell:
         return slice(self.row, self.row + self.size), slice(self.column, self.column + self.size)
 
     @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(row, column, height, width) in pixels."""
+        return self.row, self.column, self.size, self.size
+
+    @property
     def centre(self) -> tuple[float, float]:
         """(x, y) in continuous pixels."""
         return self.column + self.size / 2, self.row + self.size / 2

@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.phantom import PhantomView
 from simulation.settings import SimulationSettings
 from simulation.site_selection import WEIGHTS, rank_cells, robust_z
-from simulation.texture.features import FEATURE_NAMES, FEATURES, cell_features
-from simulation.texture.grid import Cell, cell_size, cells_inside
-
-
-def test_features_equal_pyradiomics_called_on_the_whole_image(host: PhantomView) -> None:
-    """Oracle: the feature extractor on the full image with a full-size mask, one cell at a time."""
-    from radiomics import featureextractor
-
-    image = host.pair.low_energy
-    cells = [Cell(220, 90, 32), Cell(300, 150, 32), Cell(250, 200, 48)]
-    extractor = featureextractor.RadiomicsFeatureExtractor(
-        binCount=32, force2D=True, force2Ddimension=0, additionalInfo=False
-    )
-    extractor.disableAllFeatures()
-    extractor.enableFeaturesByName(
-        firstorder=["Mean", "Entropy", "Variance"],
-        glcm=["Contrast", "Idm"],
-        glszm=["SmallAreaEmphasis"],
-        gldm=["LargeDependenceEmphasis"],
-    )
-    found = cell_features(image, cells, bin_count=32)
-    for row, cell in zip(found, cells, strict=True):
-        mask = np.zeros(image.shape, np.uint8)
-        mask[cell.slices] = 1
-        values = extractor.execute(
-            sitk.GetImageFromArray(image.astype(float)[None]), sitk.GetImageFromArray(mask[None])
-        )
-        expected = [float(values[f"original_{family}_{name}"]) for family, name in FEATURES]
-        assert row == pytest.approx(expected, rel=1e-9)
+from simulation.texture import FEATURE_NAMES, CellFeatures
+from simulation.texture.grid import cell_size, cells_inside
 
 
 @given(
@@ -85,8 +55,12 @@ def test_robust_z_is_clipped_and_zero_for_a_constant_feature() -> None:
     assert (z[:, 1] == 0).all()
 
 
-def features(seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(60, len(FEATURE_NAMES)))
+def table(values: np.ndarray) -> CellFeatures:
+    return CellFeatures(FEATURE_NAMES, values, np.full(len(values), 32))
+
+
+def features(seed: int = 0) -> CellFeatures:
+    return table(np.random.default_rng(seed).normal(size=(60, len(FEATURE_NAMES))))
 
 
 def test_best_takes_cells_by_score() -> None:
@@ -96,20 +70,23 @@ def test_best_takes_cells_by_score() -> None:
 
 
 def test_sample_draws_among_the_best_and_varies() -> None:
-    table = features()
     drawn = [
-        rank_cells(table, "malignant", np.random.default_rng(seed), SimulationSettings()).order for seed in range(40)
+        rank_cells(features(), "malignant", np.random.default_rng(seed), SimulationSettings()).order
+        for seed in range(40)
     ]
     assert all(sorted(order) == list(range(60)) for order in drawn)
-    scores = rank_cells(table, "malignant", np.random.default_rng(0), SimulationSettings()).scores
+    scores = rank_cells(features(), "malignant", np.random.default_rng(0), SimulationSettings()).scores
     best = set(np.argsort(-scores)[:15].tolist())
     assert all(order[0] in best for order in drawn)
     assert len({order[0] for order in drawn}) > 3
 
 
 def test_bright_busy_cells_are_preferred() -> None:
-    table = np.random.default_rng(1).normal(size=(60, len(FEATURE_NAMES))) * 0.2
-    table[17] = [10 if WEIGHTS[name] > 0 else -10 for name in FEATURE_NAMES]
+    values = np.random.default_rng(1).normal(size=(60, len(FEATURE_NAMES))) * 0.2
+    for name, weight in WEIGHTS.items():
+        values[17, FEATURE_NAMES.index(name)] = 10 if weight > 0 else -10
     for malignancy in ("benign", "malignant"):
-        ranking = rank_cells(table, malignancy, np.random.default_rng(0), SimulationSettings(site_selection="best"))
+        ranking = rank_cells(
+            table(values), malignancy, np.random.default_rng(0), SimulationSettings(site_selection="best")
+        )
         assert ranking.order[0] == 17
