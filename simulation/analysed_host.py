@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pair import CEMPair
+from simulation.calibration import Calibration, calibrate
 from simulation.errors import BreastTooSmall, InvalidSettings
 from simulation.host import Host, prepare_host
-from simulation.insertion import Calibration, calibrate
 from simulation.provenance import json_sha256, pixels_sha256, source_sha256
 from simulation.settings import SimulationSettings
 from simulation.texture import CellFeatures, cell_features
@@ -118,10 +118,16 @@ def analyse_host(
     host = prepare_host(pair, lesion_free=lesion_free, exclusion=exclusion, settings=settings)
     try:
         calibration = calibrate(
-            host.low_energy, host.breast, host.maximum, host.profile, host.spacing_mm, kind=settings.calibration
+            host.low_energy,
+            host.breast,
+            host.maximum,
+            host.profile,
+            host.spacing_mm,
+            kind=settings.calibration,
+            target=settings.target_contrast_to_noise or None,
         )
     except ValueError as error:
-        raise (InvalidSettings if settings.calibration == "lut" else BreastTooSmall)(str(error)) from error
+        raise (InvalidSettings if settings.calibration in ("lut", "match") else BreastTooSmall)(str(error)) from error
     features = cell_features(host.low_energy, [cell.box for cell in host.cells], bin_count=settings.bin_count)
     sha256 = pixels_sha256(pair.low_energy, pair.recombined) if host.flipped else host.sha256
     key = _key(pair, sha256, lesion_free, exclusion, settings)

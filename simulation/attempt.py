@@ -13,6 +13,7 @@ from simulation.calcification import (
     draw_calcification,
     reach_px,
 )
+from simulation.calibration import Calibration
 from simulation.candidates import find_candidates
 from simulation.cluster import GrownCluster, grow_cluster
 from simulation.cluster_plan import ClusterPlan, draw_plan, particle_morphology, spread_scale
@@ -21,18 +22,13 @@ from simulation.errors import (
     NoSuitableCell,
 )
 from simulation.host import Host
-from simulation.insertion import Calibration, Insertion, insert_calcifications
+from simulation.insertion import MINIMUM_VISIBLE, Insertion, insert_calcifications, insert_within_limits
 from simulation.lesion_mask import LesionMask, lesion_mask
 from simulation.placement import Placement, locate
 from simulation.randomness import generator
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking
 from simulation.texture.grid import Cell
-
-MINIMUM_VISIBLE = 5
-MINIMUM_MEDIAN_CNR = 1.5
-VISIBLE_CNR = 2.0
-MAXIMUM_CLIPPED = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,11 +137,9 @@ def _attempt(
     if len(particles) < MINIMUM_VISIBLE:
         return "too few places for the calcifications"
     insertion = _insert(host, settings, calibration, particles, packing, stream("noise"))
-    ratios = np.array(insertion.contrast_to_noise)
-    if insertion.clipped_fraction > MAXIMUM_CLIPPED:
-        return "insertion saturates"
-    if np.median(ratios) < MINIMUM_MEDIAN_CNR or (ratios > VISIBLE_CNR).sum() < MINIMUM_VISIBLE:
-        return "insertion too faint against the local noise"
+    if insertion.shortcoming:
+        return insertion.shortcoming
+    packing = insertion.packing
     if settings.insertion == "off":  # everything was decided as for a lesion; the same path now writes none
         insertion = _insert(host, settings, calibration, particles, 0.0, stream("noise"))
     outline = lesion_mask(
@@ -180,7 +174,8 @@ def _insert(
     packing: float,
     rng: np.random.Generator,
 ) -> Insertion:
-    return insert_calcifications(
+    insert = insert_within_limits if packing else insert_calcifications
+    return insert(
         host.low_energy,
         particles,
         maximum=host.maximum,

@@ -177,7 +177,7 @@ def simulate(
         "enhancement": enhancement_record,
         "placement": placement.to_json(),
         "partner": partner.to_json() if partner else None,
-        "warnings": warnings_of(settings, calibration, attempt) + enhancement_warnings(settings, enhancement),
+        "warnings": warnings_of(host, settings, calibration, attempt) + enhancement_warnings(settings, enhancement),
         "output_sha256": pixels_sha256(result.pair.low_energy, result.pair.recombined),
     }
     # plain JSON values only, so that a record read back equals the one handed out

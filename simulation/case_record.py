@@ -15,9 +15,9 @@ from simulation.calcification import (
     lateral_scale,
     thickness_scale,
 )
+from simulation.calibration import Calibration
 from simulation.cluster_plan import spread_scale
 from simulation.host import Host
-from simulation.insertion import Calibration
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking
 from simulation.texture import FEATURE_NAMES
@@ -81,13 +81,17 @@ def cluster_record(host: Host, attempt: Attempt, calcifications: tuple[Calcifica
         "median_contrast_to_noise": float(np.median(insertion.contrast_to_noise)),
         "clipped_fraction": insertion.clipped_fraction,
         "mean_shift": insertion.mean_shift,
+        "halo_shift": insertion.halo_shift,
+        "local_noise": insertion.noise,
         "maximum_thickness_um": float(insertion.layer.thickness_um.max()),
         "calcifications": listed,
     }
 
 
-def warnings_of(settings: SimulationSettings, calibration: Calibration, attempt: Attempt) -> list[str]:
+def warnings_of(host: Host, settings: SimulationSettings, calibration: Calibration, attempt: Attempt) -> list[str]:
     found = []
+    if host.maximum <= 255:
+        found.append("8-bit input: grey values were windowed, contrast is approximate; no claims rest on this case")
     if settings.insertion == "off":
         found.append("insertion off: the images are those of the host; this is a control, not a lesion")
     if calibration.kind == "anatomy":

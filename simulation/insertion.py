@@ -1,6 +1,6 @@
 """Inserting calcifications into a For-Presentation low-energy image as if they had been ray-traced.
 
-Log attenuation is drawn on the pixel grid, passes the detector's MTF in the linear domain, loses contrast to scatter,
+Log attenuation is drawn on the pixel grid, passes the detector's blur in the linear domain, loses contrast to scatter,
 takes the vendor's enhancement and is mapped through the display curve (S000, section 2.2; Vancoillie, JMI 2020).
 """
 
@@ -8,45 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from simulation.calcification import Calcification, CalcificationLayer, reach_px, render
-from simulation.filters import frequency_grid, smooth, transfer
+from simulation.calibration import Calibration
+from simulation.contrast_to_noise import local_noise
+from simulation.display_curve import to_grey, to_logit
+from simulation.template import log_template
 from simulation.vendor import VendorProfile
 
-# Plausible widths of a display curve; outside, the noise estimate was misled (compression, resampling).
-WIDTH_RANGE = (0.08, 0.60)
-COARSE_MM = 0.2
-# Half the distance of the 16th and 84th percentile of the processed log image inside the breast (phantom median).
-ANATOMICAL_SPREAD = 0.26
-_TILE = 33
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How log attenuation becomes grey values: a sigmoid display curve of known or estimated width.
-
-    Attributes
-    ----------
-    kind : {"lut", "noise", "anatomy"}
-    width : float
-        Log units of the processed image for one unit of the logit of the grey value.
-    measured, expected : float or None
-        "noise": local noise of the host in logit units, and quantum noise in log units. "anatomy": spread of the
-        breast in logit units, and the spread that breasts have in log units. None for "lut".
-    reason : str
-        Why this kind was taken.
-    """
-
-    kind: Literal["lut", "noise", "anatomy"]
-    width: float
-    measured: float | None = None
-    expected: float | None = None
-    reason: str = ""
+MEDIAN_CONTRAST_TO_NOISE = (1.5, 12.0)
+MINIMUM_VISIBLE = 5
+VISIBLE_CONTRAST_TO_NOISE = 2.0
+MAXIMUM_CLIPPED = 0.005
+MAXIMUM_SHIFT = 0.5
+# Least share of solid hydroxyapatite that is still a calcification; fainter ones are not made fainter.
+MINIMUM_PACKING = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,147 +43,48 @@ class Insertion:
     support : ndarray of bool, shape (rows, columns)
     layer : CalcificationLayer
         Of the region.
+    packing : float
+        Attenuation as a share of solid hydroxyapatite.
     tau_max, contrast_to_noise : tuple of float
         Of each calcification: largest log attenuation of the primary beam; peak grey difference over local noise.
+    noise : float
+        Noise and fine texture around the calcifications in grey values.
     clipped_fraction : float
         Of the support, at the ends of the value range.
     mean_shift : float
-        Mean grey difference within the region outside the calcifications' surround.
+        Mean grey difference outside the calcifications that attenuation, blur and enhancement do not explain.
+    halo_shift : float
+        Mean grey difference outside the calcifications that they do explain: the darker halo of the vendor's
+        enhancement, which a real calcification has as well.
     """
 
     image: NDArray[Any]
     region: tuple[int, int, int, int]
     support: NDArray[np.bool_]
     layer: CalcificationLayer
+    packing: float
     tau_max: tuple[float, ...]
     contrast_to_noise: tuple[float, ...]
+    noise: float
     clipped_fraction: float
     mean_shift: float
+    halo_shift: float
 
-
-def calibrate(
-    image: NDArray[Any],
-    breast: NDArray[np.bool_],
-    maximum: int,
-    profile: VendorProfile,
-    spacing_mm: float,
-    *,
-    kind: Literal["auto", "lut", "noise", "anatomy"],
-) -> Calibration:
-    """Find the width of the display curve.
-
-    "lut" takes it from the profile. "noise" compares the local noise of the host (10th percentile of the standard
-    deviation of the high-passed logit image in 33-pixel tiles) with the quantum noise that the system should show.
-    "anatomy" compares the spread of grey values inside the breast with the usual spread of breast anatomy; it is the
-    way for coarse pixels, where noise is lost, and the fallback when the noise was changed by compression. "auto"
-    takes the first of the three that is possible.
-
-    Parameters
-    ----------
-    image : ndarray, shape (rows, columns)
-        Low-energy stored values.
-    breast : ndarray of bool, same shape
-    maximum : int
-        Largest stored value.
-    profile : VendorProfile
-    spacing_mm : float
-    kind : {"auto", "lut", "noise", "anatomy"}
-
-    Raises
-    ------
-    ValueError
-        If "lut" is asked for a profile without a display curve, or the breast is too small to measure.
-    """
-    if kind == "lut" or (kind == "auto" and profile.display_width is not None):
-        if profile.display_width is None:
-            raise ValueError(
-                f"the profile {profile.key} knows no display curve; use calibration auto, noise or anatomy"
-            )
-        return Calibration("lut", profile.display_width, reason="display curve of the vendor profile")
-    logit = _logit(image.astype(np.float32), maximum)
-    if kind != "anatomy" and spacing_mm > COARSE_MM:
-        reason = f"pixels above {COARSE_MM} mm hold no measurable quantum noise"
-    elif kind != "anatomy":
-        measured, expected = _measured_noise(logit, breast), expected_noise(profile, spacing_mm)
-        width = expected / max(measured, 1e-6)
-        if WIDTH_RANGE[0] <= width <= WIDTH_RANGE[1]:
-            return Calibration("noise", width, measured, expected, "noise of the host against quantum noise")
-        reason = f"the noise of the host gives an implausible width of {width:.3f}"
-    else:
-        reason = "asked for"
-    inner = ndimage.binary_erosion(breast, iterations=max(1, round(8 / spacing_mm / 4)), structure=np.ones((9, 9)))
-    if not inner.any():
-        raise ValueError("the breast is too small to measure its grey values")
-    low, high = np.percentile(logit[inner], [16, 84])
-    spread = max(float(high - low) / 2, 1e-3)
-    width = float(np.clip(ANATOMICAL_SPREAD / spread, *WIDTH_RANGE))
-    return Calibration("anatomy", width, spread, ANATOMICAL_SPREAD, reason)
-
-
-def _measured_noise(logit: NDArray[np.float32], breast: NDArray[np.bool_]) -> float:
-    high_pass = logit - _binomial(logit)
-    tile = min(_TILE, max(9, min(logit.shape) // 12))
-    mean = ndimage.uniform_filter(high_pass, tile)
-    square = ndimage.uniform_filter(high_pass * high_pass, tile)
-    inside = ndimage.uniform_filter(breast.astype(np.float32), tile) > 0.999
-    if not inside.any():
-        raise ValueError("the breast is too small to measure its noise")
-    return float(np.percentile(np.sqrt(np.clip(square - mean * mean, 0, None))[inside], 10))
-
-
-def relative_noise(profile: VendorProfile, spacing_mm: float) -> float:
-    """Relative quantum noise of one pixel behind 50 mm, before the detector shapes it."""
-    return float(1 / np.sqrt(profile.quanta * (spacing_mm / 0.1) ** 2))
-
-
-def expected_noise(profile: VendorProfile, spacing_mm: float) -> float:
-    """Standard deviation of the high-passed processed log image that quantum noise alone gives."""
-    shape = (64, 64)
-    response = profile.response(shape, spacing_mm) ** 0.6
-    frequency = frequency_grid(shape, spacing_mm)
-    low_pass = np.exp(-2 * (np.pi * profile.enhancement_sigma_mm * frequency) ** 2)
-    response = response * (1 + profile.enhancement_gain * (1 - low_pass))
-    rows, columns = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]
-    binomial = np.cos(np.pi * rows) ** 2 * np.cos(np.pi * columns) ** 2
-    power = (response * (1 - binomial)) ** 2
-    # columns other than the first and last stand for two frequencies
-    weight = np.full(power.shape[1], 2.0)
-    weight[0] = weight[-1] = 1.0
-    gain = float(np.sqrt((power * weight).sum() / (shape[0] * shape[1])))
-    return relative_noise(profile, spacing_mm) * gain
-
-
-def log_template(
-    layer: CalcificationLayer,
-    profile: VendorProfile,
-    spacing_mm: float,
-    *,
-    rng: np.random.Generator | None,
-) -> NDArray[np.float32]:
-    """Change of the processed log image that the calcifications make.
-
-    Parameters
-    ----------
-    layer : CalcificationLayer
-        Drawn on the region, with at least three sigma of the enhancement around.
-    profile : VendorProfile
-    spacing_mm : float
-    rng : numpy.random.Generator, optional
-        Draws the additional quantum noise of the weakened beam; without it there is none.
-    """
-    shape = (layer.tau.shape[0], layer.tau.shape[1])
-    response = profile.response(shape, spacing_mm)
-    # blur after the exponential: the detector blurs intensity, not attenuation
-    primary = np.clip(1 + transfer(np.expm1(-layer.tau), response), 1e-4, None)
-    scatter = profile.scatter_to_primary
-    raw = -np.log((primary + scatter) / (1 + scatter))
-    if rng is not None:
-        # relative noise grows by exp(tau / 2) where the beam is weakened
-        extra = relative_noise(profile, spacing_mm) * np.sqrt(np.expm1(layer.tau))
-        raw = raw + transfer(rng.standard_normal(shape) * extra, response**0.6)
-    raw = raw.astype(np.float32)
-    low_pass = smooth(raw, profile.enhancement_sigma_mm / spacing_mm)
-    return np.asarray(raw + profile.enhancement_gain * (raw - low_pass), dtype=np.float32)
+    @property
+    def shortcoming(self) -> str | None:
+        """What makes the cluster unfit, or None: saturating, too strong, too faint, or a shifted background."""
+        median = float(np.median(self.contrast_to_noise))
+        low, high = MEDIAN_CONTRAST_TO_NOISE
+        visible = sum(ratio > VISIBLE_CONTRAST_TO_NOISE for ratio in self.contrast_to_noise)
+        if self.clipped_fraction > MAXIMUM_CLIPPED:
+            return "insertion saturates"
+        if median > high:
+            return "insertion too strong against the local noise"
+        if median < low or visible < MINIMUM_VISIBLE:
+            return "insertion too faint against the local noise"
+        if abs(self.mean_shift) > MAXIMUM_SHIFT:
+            return "insertion shifts the background"
+        return None
 
 
 def insert_calcifications(
@@ -230,7 +112,8 @@ def insert_calcifications(
     profile : VendorProfile
     spacing_mm : float
     packing : float
-        Attenuation as a share of solid hydroxyapatite.
+        Attenuation as a share of solid hydroxyapatite. 0 does everything and changes nothing: the control that shows
+        what the procedure itself leaves behind.
     calibration : Calibration
     rng : numpy.random.Generator
         Noise and dithered rounding.
@@ -239,31 +122,30 @@ def insert_calcifications(
     """
     region = _region(calcifications, image.shape, spacing_mm, profile)
     row0, row1, column0, column1 = region
-    attenuation = packing * profile.hydroxyapatite_low
     layer = render(
         calcifications,
         (row1 - row0, column1 - column0),
         spacing_mm=spacing_mm,
-        attenuation_per_mm=attenuation,
+        attenuation_per_mm=packing * profile.hydroxyapatite_low,
         origin=(row0, column0),
     )
     template = log_template(layer, profile, spacing_mm, rng=rng if noise_consistency else None)
     host = image[row0:row1, column0:column1].astype(np.float32)
-    shown = maximum / (1 + np.exp(-(_logit(host, maximum) + template / calibration.width)))
+    shown = to_grey(to_logit(host, maximum) + template / np.float32(calibration.width), maximum)
     change = np.where(host > 0, shown - np.clip(host, 0.5, maximum - 0.5), 0)
-    wanted = host + change
-    rounded = np.floor(wanted + rng.random(wanted.shape))  # unbiased: grey codes stay evenly used
-    # the far tail of the template is no change at all
-    rounded = np.where(np.abs(change) < 0.02, host, rounded)
-    clipped = (rounded < 1) | (rounded > maximum - 1)
-    rounded = np.where(host > 0, np.clip(rounded, 1, maximum), 0)
+    # the far tail of the template is no change at all; dithering keeps the mean and the grey codes evenly used
+    change = np.where(np.abs(change) < 0.02, 0, change)
+    rounded = np.floor(host + change + rng.random(host.shape, dtype=np.float32))
+    changed = change != 0
+    clipped = changed & ((rounded < 1) | (rounded > maximum - 1))
+    rounded = np.where(changed, np.clip(rounded, 1, maximum - 1), host)
     result = image.copy()
     result[row0:row1, column0:column1] = rounded.astype(image.dtype)
     support = np.zeros(image.shape, bool)
     support[row0:row1, column0:column1] = layer.support
-    noise = local_noise(host)
-    surround = ndimage.binary_dilation(layer.support, iterations=max(2, round(1 / spacing_mm)))
-    far = (rounded - host)[~surround]
+    surround = ndimage.maximum_filter(layer.support, 2 * max(2, round(1 / spacing_mm)) + 1)
+    near, far = surround & ~layer.support & (host > 0), ~surround & (host > 0)
+    noise = local_noise(host, spacing_mm, near if near.any() else layer.support)
     taus, ratios = [], []
     for particle in calcifications:
         patch = _patch(particle, region, spacing_mm)
@@ -274,18 +156,53 @@ def insert_calcifications(
         region,
         support,
         layer,
+        packing,
         tuple(taus),
         tuple(ratios),
+        noise,
         float(clipped[layer.support].mean()),
-        float(far.mean()) if far.size else 0.0,
+        float((rounded - host - change)[far].mean()) if far.any() else 0.0,
+        float(change[far].mean()) if far.any() else 0.0,
     )
 
 
-def local_noise(patch: NDArray[Any]) -> float:
-    """Robust standard deviation of the fine structure of a patch, at least half a grey value."""
-    plain = patch.astype(np.float32)
-    fine = plain - _binomial(_binomial(plain))
-    return max(0.5, 1.4826 * float(np.median(np.abs(fine - np.median(fine)))))
+def insert_within_limits(
+    image: NDArray[Any],
+    calcifications: Sequence[Calcification],
+    *,
+    maximum: int,
+    profile: VendorProfile,
+    spacing_mm: float,
+    packing: float,
+    calibration: Calibration,
+    rng: np.random.Generator,
+    noise_consistency: bool = True,
+    tries: int = 4,
+) -> Insertion:
+    """As `insert_calcifications`, with less packing where the calcifications saturate or are too strong.
+
+    The caller looks at `Insertion.shortcoming`; `Insertion.packing` says what was used.
+    """
+    while True:
+        insertion = insert_calcifications(
+            image,
+            calcifications,
+            maximum=maximum,
+            profile=profile,
+            spacing_mm=spacing_mm,
+            packing=packing,
+            calibration=calibration,
+            rng=rng,
+            noise_consistency=noise_consistency,
+        )
+        tries -= 1
+        median = float(np.median(insertion.contrast_to_noise))
+        factor = 0.7 if insertion.clipped_fraction > MAXIMUM_CLIPPED else 1.0
+        if median > MEDIAN_CONTRAST_TO_NOISE[1]:
+            factor = min(factor, 0.85 * MEDIAN_CONTRAST_TO_NOISE[1] / median)
+        if factor == 1.0 or tries <= 0 or packing <= MINIMUM_PACKING:
+            return insertion
+        packing = max(packing * factor, MINIMUM_PACKING)
 
 
 def _region(
@@ -313,14 +230,3 @@ def _patch(particle: Calcification, region: tuple[int, int, int, int], spacing_m
     half = int(np.ceil(reach_px(particle, spacing_mm)))
     row, column = int(particle.y) - region[0], int(particle.x) - region[2]
     return slice(max(row - half, 0), row + half + 1), slice(max(column - half, 0), column + half + 1)
-
-
-def _logit(values: NDArray[Any], maximum: int) -> NDArray[np.float32]:
-    """Inverse of the sigmoid; values at the ends are taken half a grey value inside."""
-    inside = np.clip(values, 0.5, maximum - 0.5)
-    return np.asarray(np.log(inside / (maximum - inside)), dtype=np.float32)
-
-
-def _binomial(image: NDArray[Any]) -> NDArray[np.float32]:
-    kernel = np.array([0.25, 0.5, 0.25], np.float32)
-    return np.asarray(ndimage.convolve1d(ndimage.convolve1d(image, kernel, axis=0), kernel, axis=1), dtype=np.float32)

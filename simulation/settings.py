@@ -12,12 +12,12 @@ from simulation.vendor import PROFILES
 SCHEMA = "cemlab.simulation-settings/1"
 
 SiteSelection = Literal["sample", "best"]
-Calibration = Literal["auto", "lut", "noise", "anatomy"]
+Calibration = Literal["auto", "lut", "noise", "match", "anatomy"]
 Blend = Literal["gain", "literal"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "site_selection": ("sample", "best"),
-    "calibration": ("auto", "lut", "noise", "anatomy"),
+    "calibration": ("auto", "lut", "noise", "match", "anatomy"),
     "blend": ("gain", "literal"),
     "size_prior": ("s000", "comedo", "equal"),
     "insertion": ("on", "off"),
@@ -41,6 +41,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "rim_probability": (0.0, 1.0),
     "packing_low": (0.05, 1.0),
     "packing_high": (0.05, 1.0),
+    "target_contrast_to_noise": (0.0, 50.0),
     "assumed_long_side_mm": (100.0, 400.0),
     "two_view_tolerance_mm": (1.0, 50.0),
     "maximum_saturated_fraction": (0.0, 1.0),
@@ -71,9 +72,12 @@ class SimulationSettings:
         Whether malignant calcifications are smaller than, larger than or like benign ones.
     packing_low, packing_high : float
         Range of the effective attenuation as a share of solid hydroxyapatite.
-    calibration : {"auto", "lut", "noise", "anatomy"}
-        How log attenuation becomes grey values: by the known display curve, or by a width estimated from the noise, or,
-        on coarse pixels, from the spread of the anatomy. "auto" takes the first that is possible.
+    calibration : {"auto", "lut", "noise", "match", "anatomy"}
+        How log attenuation becomes grey values: by the known display curve; by the contrast of the site's real
+        calcifications; by a width estimated from the noise; or, on coarse pixels, from the spread of the anatomy.
+        "auto" takes the first that is possible, in the order lut, match, noise, anatomy.
+    target_contrast_to_noise : float
+        Median contrast-to-noise ratio of the site's real calcifications, for "match"; 0 when it was not measured.
     noise_consistency : bool
         Add the quantum noise that the weakened beam would show.
     mask_enlargement, mask_dilation_mm : float
@@ -118,6 +122,7 @@ class SimulationSettings:
     packing_low: float = 0.45
     packing_high: float = 0.80
     calibration: Calibration = "auto"
+    target_contrast_to_noise: float = 0.0
     noise_consistency: bool = True
     mask_enlargement: float = 1.15
     mask_dilation_mm: float = 1.0

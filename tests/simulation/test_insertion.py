@@ -1,25 +1,23 @@
-"""Insertion as if ray-traced."""
+"""Insertion as if ray-traced: template, display curve, limits."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulation.calcification import Calcification, render
-from simulation.insertion import (
-    Calibration,
-    calibrate,
-    expected_noise,
-    insert_calcifications,
-    local_noise,
-    log_template,
-)
-from simulation.phantom.acquisition import expose
-from simulation.phantom.anatomy import Tissue, draw_breast, outline, tissue
-from simulation.phantom.presentation import MAXIMUM, low_energy_image
+from simulation.calibration import Calibration
+from simulation.display_curve import to_grey, to_logit
+from simulation.insertion import insert_calcifications, insert_within_limits
+from simulation.template import log_template
 from simulation.vendor import PROFILES, profile_of
 
 A = PROFILES["phantom-a"]
+LUT = Calibration("lut", 0.24)
 
 
 def particles(
@@ -42,69 +40,55 @@ def particles(
     ]
 
 
-def test_direct_insertion_equals_the_same_calcifications_in_the_raw_acquisition() -> None:
-    """Oracle: put the calcifications into the phantom's attenuation and process both images alike."""
-    spacing, shape = 0.15, (1500, 900)
-    breast = draw_breast(3)
-    form = outline(breast, "CC", shape, spacing)
-    filling: Tissue = tissue(breast, form, "CC", spacing, seed=3, side="L")
-    inside = particles(centre=(250.0, 750.0))
-    attenuation = 0.6 * A.hydroxyapatite_low
-    layer = render(inside, shape, spacing_mm=spacing, attenuation_per_mm=attenuation)
-    bare = expose(filling, form.thickness_cm, np.zeros(shape, np.float32), A, spacing, seed=1)
-    ill = expose(filling, form.thickness_cm, layer.tau, A, spacing, seed=1)
-    host = low_energy_image(bare, form, A, spacing)
-    truth = low_energy_image(ill, form, A, spacing).astype(float)
-    made = insert_calcifications(
-        host,
-        inside,
-        maximum=MAXIMUM,
-        profile=A,
-        spacing_mm=spacing,
-        packing=0.6,
-        calibration=Calibration("lut", A.display_width or 0.0),
-        rng=np.random.default_rng(0),
-        noise_consistency=False,
-    )
-    direct, traced = made.image.astype(float) - host, truth - host
-    peaks = []
-    for particle in inside:
-        patch = (slice(int(particle.y) - 3, int(particle.y) + 4), slice(int(particle.x) - 3, int(particle.x) + 4))
-        peaks.append(direct[patch].max() / traced[patch].max() - 1)
-    assert abs(np.median(peaks)) < 0.02
-    assert np.percentile(np.abs(peaks), 95) < 0.06
+def noisy(mean: float = 2000.0, spread: float = 150.0, shape: tuple[int, int] = (400, 400)) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return np.rint(mean + spread * rng.standard_normal(shape)).astype(np.uint16)
+
+
+def insert(image: np.ndarray, packing: float = 0.6, maximum: int = 4095, **changes: object):  # type: ignore[no-untyped-def]
+    arguments = {
+        "maximum": maximum,
+        "profile": A,
+        "spacing_mm": 0.1,
+        "packing": packing,
+        "calibration": LUT,
+        "rng": np.random.default_rng(0),
+    } | changes
+    return insert_calcifications(image, particles(12, 40.0, (200.0, 200.0)), **arguments)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 4094))
+def test_the_display_curve_has_an_exact_inverse(value: int) -> None:
+    assert to_grey(to_logit(np.array([value]), 4095), 4095) == pytest.approx(value, abs=0.01)
 
 
 def test_without_blur_scatter_and_enhancement_the_template_is_the_attenuation() -> None:
-    import dataclasses
-
-    ideal = dataclasses.replace(A, mtf=(0.9999, 0.9998, 0.9997), scatter_to_primary=0.0, enhancement_gain=0.0)
+    ideal = dataclasses.replace(
+        A, mtf=(0.9999, 0.9998, 0.9997), pixel_mm=1e-6, scatter_to_primary=0.0, enhancement_gain=0.0
+    )
     layer = render(particles(), (300, 300), spacing_mm=0.1, attenuation_per_mm=1.0)
     template = log_template(layer, ideal, 0.1, rng=None)
     assert np.abs(template - layer.tau).max() < 0.005
 
 
 def test_scatter_and_blur_weaken_the_peak() -> None:
-    import dataclasses
-
     plain = dataclasses.replace(A, enhancement_gain=0.0)
     layer = render(particles(), (300, 300), spacing_mm=0.1, attenuation_per_mm=1.0)
     template = log_template(layer, plain, 0.1, rng=None)
     assert template.max() < layer.tau.max() / 1.15
 
 
-def test_pixels_outside_the_region_are_the_same_and_rounding_is_unbiased() -> None:
+def test_the_aperture_of_the_pixel_acts_once() -> None:
+    """Pixels are averages already: what the detector adds is its MTF without the aperture."""
+    shape = (128, 128)
+    f = 40 / 128 / 0.1  # lp/mm along one axis
+    aperture = np.sin(np.pi * f * 0.1) / (np.pi * f * 0.1)
+    assert A.blur(shape, 0.1)[40, 0] * aperture == pytest.approx(A.response(shape, 0.1)[40, 0], rel=1e-5)
+
+
+def test_pixels_outside_the_region_are_the_same_and_the_halo_is_the_enhancement() -> None:
     host = np.full((400, 400), 2000, np.uint16)
-    made = insert_calcifications(
-        host,
-        particles(6, 20.0, (200.0, 200.0)),
-        maximum=4095,
-        profile=A,
-        spacing_mm=0.1,
-        packing=0.6,
-        calibration=Calibration("lut", 0.2),
-        rng=np.random.default_rng(0),
-    )
+    made = insert(host, noise_consistency=False)
     outside = np.ones(host.shape, bool)
     row0, row1, column0, column1 = made.region
     outside[row0:row1, column0:column1] = False
@@ -112,41 +96,72 @@ def test_pixels_outside_the_region_are_the_same_and_rounding_is_unbiased() -> No
     assert (made.image[outside] == 2000).all()
     assert made.image[made.support].mean() > 2050
     assert made.clipped_fraction == 0
+    assert abs(made.mean_shift) < 0.05
+    assert made.halo_shift < 0
+    plain = insert(host, profile=dataclasses.replace(A, enhancement_gain=0.0), noise_consistency=False)
+    assert abs(plain.halo_shift) < 0.02
 
 
-def test_the_width_of_a_display_curve_is_found_from_the_noise() -> None:
-    """A flat image of pure, correctly shaped quantum noise shows its own display width."""
-    from scipy import fft
-
-    rng = np.random.default_rng(2)
-    shape, width = (512, 512), 0.2
-    profile = PROFILES["ge-essential"]
-    response = profile.response(shape, 0.1) ** 0.6
-    white = rng.standard_normal(shape) / np.sqrt(profile.quanta)
-    noise = fft.irfft2(fft.rfft2(white) * response, s=shape)
-    from scipy import ndimage
-
-    noise = noise + profile.enhancement_gain * (noise - ndimage.gaussian_filter(noise, 20))
-    image = np.rint(4095 / (1 + np.exp(-noise / width))).astype(np.uint16)
-    found = calibrate(image, np.ones(shape, bool), 4095, profile, 0.1, kind="auto")
-    assert found.kind == "noise"
-    assert found.width == pytest.approx(width, rel=0.15)
-    assert found.expected == pytest.approx(expected_noise(profile, 0.1))
+def test_zero_packing_goes_through_every_step_and_changes_nothing() -> None:
+    host = noisy()
+    off, on = insert(host, packing=0.0), insert(host)
+    assert (off.image == host).all()
+    assert (off.support == on.support).all()
+    assert (on.image != host).any()
 
 
-def test_coarse_pixels_are_calibrated_on_the_anatomy() -> None:
-    rng = np.random.default_rng(2)
-    image = np.clip(np.rint(2000 + 600 * rng.standard_normal((200, 200))), 1, 4094).astype(np.uint16)
-    found = calibrate(image, np.ones((200, 200), bool), 4095, PROFILES["ge-essential"], 0.8, kind="auto")
-    assert found.kind == "anatomy"
-    assert "0.2 mm" in found.reason
+def test_the_weakened_beam_is_noisier() -> None:
+    host = np.full((400, 400), 2000, np.uint16)
+    calm, noised = insert(host, noise_consistency=False), insert(host)
+    difference = noised.image.astype(float) - calm.image
+    assert difference[noised.support].std() > 3 * difference[~noised.support].std()
 
 
-def test_local_noise_ignores_a_slope() -> None:
-    rng = np.random.default_rng(1)
-    noise = 10 * rng.standard_normal((80, 80))
-    slope = np.arange(80)[None] * 30.0
-    assert local_noise(noise + slope) == pytest.approx(local_noise(noise), rel=0.05)
+def test_too_strong_clusters_are_made_of_less_dense_calcifications() -> None:
+    host = noisy(spread=40.0)
+    assert insert(host).shortcoming == "insertion too strong against the local noise"
+    milder = insert_within_limits(
+        host,
+        particles(12, 40.0, (200.0, 200.0)),
+        maximum=4095,
+        profile=A,
+        spacing_mm=0.1,
+        packing=0.6,
+        calibration=LUT,
+        rng=np.random.default_rng(0),
+    )
+    assert milder.packing < 0.6
+    assert milder.shortcoming is None
+
+
+@pytest.mark.parametrize(("level", "fits"), [(4080.0, True), (4093.0, False)])
+def test_saturating_clusters_get_less_packing_or_are_refused(level: float, fits: bool) -> None:
+    host = np.minimum(noisy(mean=level, spread=1.0), 4094)
+    made = insert_within_limits(
+        host,
+        particles(12, 40.0, (200.0, 200.0)),
+        maximum=4095,
+        profile=A,
+        spacing_mm=0.1,
+        packing=0.8,
+        calibration=LUT,
+        rng=np.random.default_rng(0),
+    )
+    assert made.packing < 0.8
+    assert (made.clipped_fraction <= 0.005) is fits
+    assert fits or made.shortcoming == "insertion saturates"
+    assert made.image.max() <= 4094
+
+
+def test_faint_clusters_are_refused() -> None:
+    assert insert(noisy(spread=300.0), packing=0.1).shortcoming == "insertion too faint against the local noise"
+
+
+def test_air_and_the_zeros_around_the_breast_stay_zero() -> None:
+    host = noisy()
+    host[:, 260:] = 0
+    made = insert(host)
+    assert (made.image[:, 260:] == 0).all()
 
 
 def test_unknown_vendors_have_a_profile_that_says_so() -> None:
