@@ -232,6 +232,56 @@ def test_a_synthetic_case_shows_its_host_while_h_is_held(open_case, case: Constr
     np.testing.assert_array_equal(canvas(page, "L-CC"), with_lesion)
 
 
+def test_a_synthetic_case_is_compared_with_its_host_by_difference_and_in_turn(
+    open_case, case: Constructed, run, until
+) -> None:
+    add_synthetic(case, run)
+    page = open_case("?synthetic=3-malignant-1&layout=single")
+    with_lesion = canvas(page, "L-CC")
+    page.keyboard.press("d")
+    settle(page)
+    assert pane(page, "L-CC").get_attribute("aria-label") == "Left CC, low energy, synthetic minus host"
+    assert "shown=difference" in page.url
+    difference = canvas(page, "L-CC")
+    bright = np.abs(np.array(box_of_bright(difference)) - np.array(box_of_bright(with_lesion)))
+    assert bright.max() <= 2.0, "the same square, up to interpolation at its edge"
+    assert abs(int(np.median(difference)) - 128) <= 2, "unchanged is grey"
+    page.get_by_role("button", name="Synthetic", exact=True).click()
+    settle(page)
+    np.testing.assert_array_equal(canvas(page, "L-CC"), with_lesion)
+    turns = page.get_by_role("button", name="Synthetic and host in turn")
+    turns.click()
+    expect(turns).to_have_attribute("aria-pressed", "true")
+    until("document.querySelector(\"[data-face='host']\").getAttribute('aria-pressed') === 'false'")
+    seen = set()
+    for _ in range(40):
+        seen.add(pane(page, "L-CC").get_attribute("aria-label"))
+        page.wait_for_timeout(60)
+    assert seen == {"Left CC, low energy", "Left CC, low energy, synthetic"}
+    turns.click()
+    settle(page)
+    expect(turns).to_have_attribute("aria-pressed", "false")
+    np.testing.assert_array_equal(canvas(page, "L-CC"), with_lesion)
+
+
+def test_inserted_calcifications_are_listed_ringed_and_brought_to_the_middle(open_case, case: Constructed, run) -> None:
+    add_synthetic(case, run)
+    page = open_case("?synthetic=3-malignant-1&layout=single")
+    listed = page.get_by_role("list", name="Inserted calcifications").get_by_role("button")
+    expect(listed).to_have_count(2)
+    expect(listed.first).to_contain_text("linear, 0.30\u00a0mm")
+    expect(listed.first).to_contain_text("5.3 times the noise")
+    rings = pane(page, "L-CC").locator(".calcification")
+    expect(rings).to_have_count(0)
+    page.get_by_role("checkbox", name="Ring them on the image").check()
+    expect(rings).to_have_count(2)
+    listed.first.click()
+    settle(page)
+    box, ring = pane(page, "L-CC").bounding_box(), rings.first.bounding_box()
+    assert abs(ring["x"] + ring["width"] / 2 - box["x"] - box["width"] / 2) <= 2
+    assert abs(ring["y"] + ring["height"] / 2 - box["y"] - box["height"] / 2) <= 2
+
+
 def test_keys_window_invert_fit_and_next_lesion(open_case) -> None:
     page = open_case("?layout=single&place=R-CC")
     numbers = pane(page, "R-CC").locator(".pane-numbers")

@@ -119,6 +119,9 @@ def _synthetic(version: DatasetVersion, batch: SimulationBatch) -> SyntheticView
     )
     for kind in ImageKind.values:
         records.make_image(view, kind, shape=SHAPE, with_file=True, seed=1)
+    picture = records.breast_picture(SHAPE, view.laterality, seed=2)
+    for host in member.view.images.all():
+        files.write_with(host.file, picture.save)
     return SyntheticView.objects.create(
         view=view,
         host=member.view,
@@ -163,6 +166,7 @@ def address_values(world: World) -> dict[str, Any]:
         "artifact": world.artifact.pk,
         "batch": world.batch.number,
         "synthetic": world.synthetic.pk,
+        "synthetic_image": world.synthetic.view.images.get(kind=ImageKind.LOW_ENERGY).pk,
         "job": world.queued.pk,
         "failed": world.failed.pk,
         "import": world.imported.number,

@@ -15,7 +15,7 @@ _MAMMOGRAPHY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 _NAMESPACE = uuid.UUID("6f1f6d1e-4c1d-4c0f-9b57-3a2d3a0c8f55")
 
 
-def _uid(*parts: object) -> str:
+def uid(*parts: object) -> str:
     """A UID under the UUID root (PS3.5 B.2): the same for the same parts."""
     return f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(map(str, parts))).int}"
 
@@ -36,14 +36,14 @@ def describe(image: Image) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "00080008": _element("CS", "DERIVED", "PRIMARY", "", image.kind.upper()),
         "00080016": _element("UI", _MAMMOGRAPHY_FOR_PRESENTATION),
-        "00080018": _element("UI", image.sop_uid or _uid("image", image.pk)),
+        "00080018": _element("UI", image.sop_uid or uid("image", image.pk)),
         "00080060": _element("CS", "MG"),
-        "0020000D": _element("UI", _uid("exam", view.exam_id)),
-        "0020000E": _element("UI", _uid("view", view.pk)),
+        "0020000D": _element("UI", uid("exam", view.exam_id)),
+        "0020000E": _element("UI", uid("view", view.pk)),
         "00200013": _element("IS", image.pk),
         "00200032": _element("DS", 0, 0, 0),
         "00200037": _element("DS", 1, 0, 0, 0, 1, 0),
-        "00200052": _element("UI", _uid("frame of reference", view.pk)),
+        "00200052": _element("UI", uid("frame of reference", view.pk)),
         "00200062": _element("CS", view.laterality),
         "00185101": _element("CS", view.position),
         "00280002": _element("US", 1),

@@ -62,17 +62,22 @@ def rendered(image: Image) -> Path:
     path = files.absolute(relative)
     if path.is_file():
         return path
+    return files.write(relative, picture(pixels(image), (image.window_low, image.window_high)))
+
+
+def picture(values: NDArray[Any], window: tuple[float, float]) -> bytes:
+    """PNG of stored values in a window, at most `PICTURE_SIDE` pixels on the longer side."""
     import cv2
 
     from imaging.rendering import to_uint8
 
-    picture: NDArray[Any] = to_uint8(pixels(image), (image.window_low, image.window_high))
-    rows, columns = picture.shape
+    shown: NDArray[Any] = to_uint8(values, window)
+    rows, columns = shown.shape
     factor = PICTURE_SIDE / max(rows, columns)
     if factor < 1:
         size = (max(1, round(columns * factor)), max(1, round(rows * factor)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return files.write(relative, cv2.imencode(".png", picture)[1].tobytes())
+        shown = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+    return bytes(cv2.imencode(".png", shown)[1].tobytes())
 
 
 def chest_wall(image: Image) -> Side:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
@@ -13,7 +13,7 @@ from imaging.htj2k import TRANSFER_SYNTAX
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.cases.models import Image
-from webapp.viewer import byte_range, dicom_json, frames, selectors, services
+from webapp.viewer import byte_range, dicom_json, differences, frames, selectors, services
 
 CACHE = "private, max-age=3600"
 """An image's content never changes under its number; `Vary: Cookie` keeps people apart in a shared browser."""
@@ -65,6 +65,44 @@ def rendered(request: HttpRequest, project: Project, image_id: int) -> HttpRespo
     except (ImagingError, FileNotFoundError) as error:
         return _unreadable(error)
     return _cacheable(request, HttpResponse(path.read_bytes(), content_type="image/png"), etag)
+
+
+@require_safe
+@project_page()
+def difference_frame(request: HttpRequest, project: Project, image_id: int) -> HttpResponseBase:
+    """A synthetic image minus its host as HTJ2K; 404 for an image without host."""
+    image, host = _read_with_host(request, project, image_id)
+    etag = f'"{image.sha256}-{host.sha256}-frame"'
+    if unchanged := _not_modified(request, etag):
+        return unchanged
+    try:
+        path = differences.encoded(image, host)
+    except (ImagingError, FileNotFoundError) as error:
+        return _unreadable(error)
+    return _cacheable(request, _partial(request, path, etag), etag)
+
+
+@require_safe
+@project_page()
+def difference_rendered(request: HttpRequest, project: Project, image_id: int) -> HttpResponseBase:
+    """A synthetic image minus its host as an 8-bit PNG."""
+    image, host = _read_with_host(request, project, image_id)
+    etag = f'"{image.sha256}-{host.sha256}-rendered"'
+    if unchanged := _not_modified(request, etag):
+        return unchanged
+    try:
+        path = differences.rendered(image, host)
+    except (ImagingError, FileNotFoundError) as error:
+        return _unreadable(error)
+    return _cacheable(request, HttpResponse(path.read_bytes(), content_type="image/png"), etag)
+
+
+def _read_with_host(request: HttpRequest, project: Project, image_id: int) -> tuple[Image, Image]:
+    image = _read(request, project, image_id)
+    host = selectors.host_image(image)
+    if host is None:
+        raise Http404("This image has no host.")
+    return image, host
 
 
 def _partial(request: HttpRequest, path: Path, etag: str) -> HttpResponse:

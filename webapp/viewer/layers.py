@@ -36,7 +36,8 @@ def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[st
     """
     views = {view.pk: view for view in exam.views.all()}
     of_view: dict[int, dict[str, list[dict[str, Any]]]] = {
-        pk: {"annotation": [], "synthetic": [], "prediction": []} for pk in views
+        pk: {"annotation": [], "synthetic": [], "prediction": [], "calcifications": _calcifications(view)}
+        for pk, view in views.items()
     }
     lesions: dict[int, dict[str, Any]] = {}
     for annotation in selectors.annotations_of(exam):
@@ -99,8 +100,28 @@ def _add_to_list(lesions: dict[int, dict[str, Any]], annotation: Annotation, sha
             "label": f"{view.laterality} {view.position}",
             "box": shape["box"],
             "extent_mm": _extent(view, shape["box"]),
-            "calcifications": len(shape["points"]),
+            "calcifications": len(shape["points"]) or len(_calcifications(view)),
         }
+    )
+
+
+def _calcifications(view: View) -> list[dict[str, Any]]:
+    """What was inserted into a synthetic view, the strongest first; empty for an acquired one."""
+    if view.origin != Origin.SYNTHETIC:
+        return []
+    listed = view.synthesis.record.get("cluster", {}).get("calcifications", [])
+    return sorted(
+        (
+            {
+                "x": one["x"],
+                "y": one["y"],
+                "diameter_mm": one["diameter_mm"],
+                "morphology": one["morphology"],
+                "contrast_to_noise": one["contrast_to_noise"],
+            }
+            for one in listed
+        ),
+        key=lambda one: -one["contrast_to_noise"],
     )
 
 

@@ -52,6 +52,11 @@ def image_or_404(project: Project, image_id: int) -> Image:
     return image
 
 
+def host_image(image: Image) -> Image | None:
+    """The image of the same kind that a synthetic image was made from; None for an acquired image."""
+    return Image.objects.filter(view__synthetic_children__view=image.view_id, kind=image.kind).first()
+
+
 def annotations_of(exam: Exam) -> QuerySet[Annotation]:
     """Current outlines on the exam's views; withdrawn ones are left out."""
     return (

@@ -7,8 +7,8 @@ from typing import Any
 from django.urls import reverse
 
 from webapp.accounts.models import Project
-from webapp.cases.models import Exam, Image, ImageKind, Laterality, View, ViewPosition
-from webapp.viewer import dicom_json, frames, selectors
+from webapp.cases.models import Exam, Image, ImageKind, Laterality, Origin, View, ViewPosition
+from webapp.viewer import dicom_json, differences, frames, selectors
 
 SCHEMA = "cemlab.viewer-study/1"
 HANGING = [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
@@ -53,7 +53,18 @@ def _view(project: Project, view: View) -> dict[str, Any]:
         kind: _image(project, view, stored[kind]) if kind in stored else None
         for kind in (ImageKind.LOW_ENERGY.value, ImageKind.RECOMBINED.value)
     }
-    return {"id": view.pk, "origin": view.origin, "chest_wall": wall, "images": images}
+    return {
+        "id": view.pk,
+        "origin": view.origin,
+        "chest_wall": wall,
+        "images": images,
+        "differences": {
+            kind: _difference(project, view, stored[kind])
+            if kind in stored and view.origin == Origin.SYNTHETIC
+            else None
+            for kind in images
+        },
+    }
 
 
 def _image(project: Project, view: View, image: Image) -> dict[str, Any]:
@@ -69,6 +80,19 @@ def _image(project: Project, view: View, image: Image) -> dict[str, Any]:
         "frame": reverse("viewer:frame", args=[project.slug, image.pk]),
         "rendered": reverse("viewer:rendered", args=[project.slug, image.pk]),
         "metadata": dicom_json.describe(image),
+    }
+
+
+def _difference(project: Project, view: View, image: Image) -> dict[str, Any]:
+    """The same image minus its host; its id is the negative of the image's."""
+    low, high = differences.window(image)
+    return _image(project, view, image) | {
+        "id": -image.pk,
+        "bits_stored": differences.bits(image),
+        "window": {"low": low, "high": high},
+        "frame": reverse("viewer:difference_frame", args=[project.slug, image.pk]),
+        "rendered": reverse("viewer:difference_rendered", args=[project.slug, image.pk]),
+        "metadata": differences.describe(image),
     }
 
 

@@ -25,6 +25,7 @@ from webapp.viewer.neighbours import list_query, neighbours
 KEY_HINTS = [
     {"keys": ["E"], "text": "low energy or recombined, hold to peek"},
     {"keys": ["1", "2", "3"], "text": "layers"},
+    {"keys": ["H", "D"], "text": "host, difference"},
     {"keys": ["O"], "text": "all layers off"},
     {"keys": ["G"], "text": "layout"},
     {"keys": ["W"], "text": "window"},

@@ -4,6 +4,7 @@ import { noWebGL, startEngine, Tools } from "./engine";
 import { bind, bindHold, bindSwitch } from "./keys";
 import { LAYOUTS, type Layout } from "./layout";
 import { fetchJson, otherKind, type Kind, type Study } from "./study";
+import type { Face } from "./synthetic";
 import { Viewer } from "./viewer";
 
 const PAN_STEP = 60;
@@ -40,6 +41,7 @@ function actions(root: HTMLElement, viewer: Viewer): Record<string, () => void> 
     "one-to-one": () => viewer.activePane?.oneToOne(),
     link: () => viewer.setLinked(!viewer.linked),
     ruler: () => viewer.setRuler(!viewer.ruler),
+    flicker: () => viewer.setFlicker(!viewer.synthetic.flickering),
     previous: () => viewer.leave(root.dataset.previous ?? ""),
     next: () => viewer.leave(root.dataset.next ?? ""),
   };
@@ -50,14 +52,13 @@ function bindControls(root: HTMLElement, viewer: Viewer): void {
   root.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("button") : null;
     if (!button) return;
-    const { kindChoice, layoutChoice, placeChoice, action } = button.dataset;
+    const { kindChoice, layoutChoice, placeChoice, face, action } = button.dataset;
     if (kindChoice) viewer.setKind(kindChoice as Kind);
     if (layoutChoice) viewer.setLayout(layoutChoice as Layout);
     if (placeChoice) viewer.setPlace(placeChoice);
+    if (face) viewer.showFace(face as Face);
     if (action) run[action]?.();
   });
-  const host = root.querySelector<HTMLElement>("[data-host]");
-  host?.addEventListener("click", () => viewer.setHost(host.getAttribute("aria-pressed") !== "true"));
 }
 
 function bindKeys(root: HTMLElement, viewer: Viewer): void {
@@ -67,7 +68,10 @@ function bindKeys(root: HTMLElement, viewer: Viewer): void {
   const free = (): boolean => inGrid() || document.activeElement === document.body || document.activeElement?.id === "main";
 
   bindSwitch("e", "low energy or recombined; hold to peek", () => viewer.setKind(otherKind(viewer.kind)));
-  bindHold("h", "hold: host of the synthetic case", (on) => viewer.setHost(on), () => viewer.hasSynthetic);
+  const synthetic = (): boolean => viewer.hasSynthetic;
+  bindHold("h", "hold: host of the synthetic case", (on) => viewer.showFace(on ? "host" : "synthetic"), synthetic);
+  bind("d", "difference to the host", () => viewer.showFace(viewer.synthetic.face === "difference" ? "synthetic" : "difference"), synthetic);
+  bind("Shift+h", "synthetic and host in turn", () => run.flicker?.(), synthetic);
   bind("1", "annotation layer", () => viewer.panel.toggle("annotation"));
   bind("2", "synthetic layer", () => viewer.panel.toggle("synthetic"));
   bind("3", "prediction layer", () => viewer.panel.toggle("prediction"));

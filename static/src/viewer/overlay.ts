@@ -3,7 +3,7 @@
  * on screen. Each layer has a colour and a second cue: solid outline, long dashes with diamonds, dotted box with corner
  * brackets, ring with ticks. The lists beside the images say the same in words, so the drawing itself is not spoken.
  */
-import { contoursOf, type Box, type Finding, type LayerName, type Outline, type Point, type ViewLayers } from "./study";
+import { contoursOf, type Box, type Calcification, type Finding, type LayerName, type Outline, type Point, type ViewLayers } from "./study";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const DIAMONDS = 8;
@@ -116,6 +116,17 @@ export class Overlay {
         const [x, y] = project(m, mark.x, mark.y);
         moveTo(text, [x + 18, y + 4]);
       });
+    }
+    this.follow(this.matrix);
+  }
+
+  /** A small ring around each inserted calcification. */
+  drawCalcifications(calcifications: Calcification[]): void {
+    const [, group] = this.groups("synthetic");
+    for (const { x, y } of calcifications) {
+      const ring = svg("circle", { class: "calcification", r: "6" });
+      group.append(ring);
+      this.anchor(ring, (m) => moveTo(ring, project(m, x, y)));
     }
     this.follow(this.matrix);
   }

@@ -22,6 +22,11 @@ export const windows = new Map<number, VoiRange>();
 
 export const storedWindow = (image: StudyImage): VoiRange => ({ lower: image.window.low, upper: image.window.high });
 
+/** What a view shows of a kind: for a synthetic view its difference to the host, where that is asked for. */
+export function imageOf(view: StudyView | null, kind: Kind, difference: boolean): StudyImage | null {
+  return (difference ? view?.differences[kind] : null) ?? view?.images[kind] ?? null;
+}
+
 let counter = 0;
 
 export class Pane {
@@ -61,10 +66,10 @@ export class Pane {
   }
 
   /** Show an image in place; pan and zoom stay. */
-  async show(view: StudyView | null, kind: Kind): Promise<void> {
+  async show(view: StudyView | null, kind: Kind, difference: boolean): Promise<void> {
     const turn = ++this.turn;
-    this.frame.name(kind, view);
-    const image = view?.images[kind] ?? null;
+    const image = imageOf(view, kind, difference);
+    this.frame.name(kind, view, image !== null && image === view?.differences[kind]);
     if (!view || !image) {
       this.shown = this.pending = null;
       this.frame.missing(kind);
@@ -90,7 +95,8 @@ export class Pane {
 
   private async load(image: StudyImage): Promise<void> {
     if (this.stack.length === 0) {
-      this.stack = this.candidates.flatMap((view) => [view.images.low_energy, view.images.recombined]).filter((one) => one !== null);
+      const images = this.candidates.flatMap((view) => [...Object.values(view.images), ...Object.values(view.differences)]);
+      this.stack = images.filter((one) => one !== null);
       await this.viewport.setStack(this.stack.map(imageIdOf), this.stack.indexOf(image));
     } else {
       await this.viewport.setImageIdIndex(this.stack.indexOf(image));

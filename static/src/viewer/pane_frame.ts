@@ -54,8 +54,8 @@ export class PaneFrame {
     this.message.hidden = true;
   }
 
-  name(kind: Kind, view: StudyView | null): void {
-    const synthetic = view?.origin === "synthetic" ? ", synthetic" : "";
+  name(kind: Kind, view: StudyView | null, difference: boolean): void {
+    const synthetic = difference ? ", synthetic minus host" : view?.origin === "synthetic" ? ", synthetic" : "";
     this.kindWords.textContent = `${KIND_WORDS[kind]}${synthetic}`;
     this.host.dataset.kind = kind;
     this.host.setAttribute("aria-label", `${this.spec.place.name}, ${KIND_WORDS[kind]}${synthetic}`);

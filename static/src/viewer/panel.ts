@@ -1,5 +1,8 @@
 /** The side panel: layer rows, lists of lesions and findings, synthetic cases. The server drew its frame. */
-import type { Finding, LayerName, Layers, LesionRow } from "./study";
+import type { Box, Finding, LayerName, Layers, LesionRow, StudyView } from "./study";
+
+/** Half the side, in pixels, of the field shown around a calcification that was chosen in the list. */
+const CALCIFICATION_FIELD = 12;
 
 export interface LayerState {
   visible: boolean;
@@ -13,6 +16,8 @@ export interface PanelEvents {
   syntheticChanged: (key: string) => void;
   lesionChosen: (index: number) => void;
   findingChosen: (finding: Finding & { view: number }) => void;
+  calcificationChosen: (view: number, box: Box) => void;
+  calcificationsMarked: () => void;
 }
 
 function text(tag: string, className: string, words: string): HTMLElement {
@@ -61,6 +66,7 @@ export class Panel {
     }
     const run = root.querySelector<HTMLSelectElement>("[data-run]");
     run?.addEventListener("change", () => this.events.runChanged(run.value));
+    this.calcificationBox?.addEventListener("change", () => this.events.calcificationsMarked());
     const synthetic = this.syntheticSelect;
     synthetic?.addEventListener("change", () => this.events.syntheticChanged(synthetic.value));
   }
@@ -112,6 +118,38 @@ export class Panel {
     }
     this.fillLesions(layers.lesions);
     this.fillFindings(layers, score);
+  }
+
+  private get calcificationBox(): HTMLInputElement | null {
+    return this.root.querySelector("[data-mark-calcifications]");
+  }
+
+  get marksCalcifications(): boolean {
+    return this.calcificationBox?.checked ?? false;
+  }
+
+  /** What was inserted into the views of the synthetic case that is shown. */
+  fillCalcifications(layers: Layers, views: StudyView[]): void {
+    const section = this.root.querySelector<HTMLElement>("[data-calcifications-section]");
+    const list = section?.querySelector("[data-calcifications]");
+    if (!section || !list) return;
+    const inserted = views.flatMap((view) => (layers.views[String(view.id)]?.calcifications ?? []).map((one, index) => ({ view, one, index })));
+    section.hidden = inserted.length === 0;
+    list.replaceChildren(
+      ...inserted.map(({ view, one, index }) => {
+        const row = document.createElement("li");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.append(text("span", "lesion-mark mark-synthetic", String(index + 1)));
+        const words = text("span", "lesion-words", `${one.morphology}, ${one.diameter_mm.toFixed(2)}\u00a0mm`);
+        words.append(text("small", "", `${this.viewName(view.id)}, ${one.contrast_to_noise.toFixed(1)} times the noise`));
+        button.append(words);
+        const box: Box = [one.x - CALCIFICATION_FIELD, one.y - CALCIFICATION_FIELD, one.x + CALCIFICATION_FIELD, one.y + CALCIFICATION_FIELD];
+        button.addEventListener("click", () => this.events.calcificationChosen(view.id, box));
+        row.append(button);
+        return row;
+      }),
+    );
   }
 
   private note(layer: string, words: string): void {

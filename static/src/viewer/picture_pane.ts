@@ -2,7 +2,7 @@
 import { mirrored } from "./camera";
 import { PaneFrame, type PaneSpec } from "./pane_frame";
 import { KIND_WORDS, type Kind, type StudyImage, type StudyView } from "./study";
-import type { Shown } from "./pane";
+import { imageOf, type Shown } from "./pane";
 
 export class PicturePane {
   readonly frame: PaneFrame;
@@ -18,9 +18,9 @@ export class PicturePane {
     host.append(this.frame.host);
   }
 
-  async show(view: StudyView | null, kind: Kind): Promise<void> {
-    this.frame.name(kind, view);
-    const image = view?.images[kind] ?? null;
+  async show(view: StudyView | null, kind: Kind, difference: boolean): Promise<void> {
+    const image = imageOf(view, kind, difference);
+    this.frame.name(kind, view, image !== null && image === view?.differences[kind]);
     if (!view || !image) {
       this.shown = null;
       this.frame.missing(kind);

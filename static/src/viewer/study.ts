@@ -27,6 +27,8 @@ export interface StudyView {
   origin: "real" | "phantom" | "synthetic";
   chest_wall: Side;
   images: Record<Kind, StudyImage | null>;
+  /** Of a synthetic view: each image minus its host's. */
+  differences: Record<Kind, StudyImage | null>;
 }
 
 export interface Place {
@@ -86,10 +88,20 @@ export interface LesionRow {
   views: { view: number; label: string; box: Box; extent_mm: number | null; calcifications: number }[];
 }
 
+export interface Calcification {
+  x: number;
+  y: number;
+  diameter_mm: number;
+  morphology: string;
+  contrast_to_noise: number;
+}
+
 export interface ViewLayers {
   annotation: Outline[];
   synthetic: Outline[];
   prediction: Finding[];
+  /** Inserted into a synthetic view, the strongest first. */
+  calcifications: Calcification[];
 }
 
 export interface Layers {

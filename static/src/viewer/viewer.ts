@@ -14,12 +14,11 @@ import {
   type Box,
   type Kind,
   type Layers,
-  type Place,
   type Study,
   type StudyImage,
   type StudyView,
-  type SyntheticCase,
 } from "./study";
+import { SyntheticChoice, type Face } from "./synthetic";
 
 type AnyPane = Pane | PicturePane;
 
@@ -48,8 +47,7 @@ export class Viewer {
   /** Told after a reader clicked a pixel without dragging. */
   onPoint: (view: number, kind: Kind, x: number, y: number) => void = () => undefined;
   readonly panel: Panel;
-  private synthetic: SyntheticCase | null;
-  private host = false;
+  readonly synthetic: SyntheticChoice;
   private run: string;
   private window = 0;
   private lesion = -1;
@@ -66,7 +64,7 @@ export class Viewer {
     this.kind = query.get("kind") === "recombined" ? "recombined" : "low_energy";
     this.run = query.get("run") ?? "";
     this.score = Math.min(Math.max(Number(query.get("score") ?? root.dataset.score ?? 0.1), 0), 1);
-    this.synthetic = this.syntheticOf(query.get("synthetic") ?? "");
+    this.synthetic = new SyntheticChoice(study, query, () => this.faceChanged());
     this.active = this.firstPlace(query.get("place"));
     this.panel = new Panel(root, {
       layersChanged: () => this.showLayers(),
@@ -75,6 +73,8 @@ export class Viewer {
       syntheticChanged: (key) => this.chooseSynthetic(key),
       lesionChosen: (index) => this.goToLesion(index),
       findingChosen: (finding) => this.goTo(finding.view, finding.box),
+      calcificationChosen: (view, box) => this.goTo(view, box),
+      calcificationsMarked: () => this.drawLayers(),
     });
     this.panel.viewName = (view) => this.nameOf(view);
     this.panel.writeScore(this.score);
@@ -112,17 +112,13 @@ export class Viewer {
   }
 
   private async showImages(): Promise<void> {
-    await Promise.all(this.panes.map((pane) => pane.show(this.viewFor(pane.frame.spec.place), this.kindOf(pane))));
+    const difference = this.synthetic.face === "difference";
+    await Promise.all(this.panes.map((pane) => pane.show(this.synthetic.viewFor(pane.frame.spec.place), this.kindOf(pane), difference)));
     this.drawLayers();
   }
 
   private kindOf(pane: AnyPane): Kind {
     return pane.frame.spec.swapped ? otherKind(this.kind) : this.kind;
-  }
-
-  /** The acquired view, or the synthetic one chosen for its place. */
-  private viewFor(place: Place): StudyView | null {
-    return (this.host ? null : this.synthetic?.views[place.key]) ?? place.view;
   }
 
   setKind(kind: Kind): void {
@@ -238,11 +234,16 @@ export class Viewer {
 
   private drawLayers(): void {
     for (const pane of this.panes) {
-      const view = pane.shown?.view ?? this.viewFor(pane.frame.spec.place);
-      pane.frame.overlay.draw(view ? this.layers?.views[String(view.id)] : undefined, this.score);
+      const view = pane.shown?.view ?? this.synthetic.viewFor(pane.frame.spec.place);
+      const layers = view ? this.layers?.views[String(view.id)] : undefined;
+      pane.frame.overlay.draw(layers, this.score);
+      pane.frame.overlay.drawCalcifications(this.panel.marksCalcifications ? (layers?.calcifications ?? []) : []);
       pane.frame.overlay.drawMarks((view && this.marks.get(view.id)) ?? []);
     }
-    if (this.layers) this.panel.fill(this.layers, this.score, this.host ? "host shown" : (this.synthetic?.label ?? ""));
+    if (this.layers) {
+      this.panel.fill(this.layers, this.score, this.synthetic.words);
+      this.panel.fillCalcifications(this.layers, this.syntheticViews);
+    }
     this.showLayers();
     this.panel.choose(this.layers?.lesions[this.lesion]?.id ?? null);
   }
@@ -276,37 +277,41 @@ export class Viewer {
   // synthetic cases
 
   get hasSynthetic(): boolean {
-    return this.synthetic !== null;
+    return this.synthetic.current !== null;
   }
 
-  setHost(on: boolean): void {
-    this.host = on;
-    this.root.querySelector("[data-host]")?.setAttribute("aria-pressed", String(on));
+  private get syntheticViews(): StudyView[] {
+    return Object.values(this.synthetic.current?.views ?? {});
+  }
+
+  showFace(face: Face): void {
+    if (this.hasSynthetic) this.synthetic.show(face);
+    this.say(this.synthetic.words);
+  }
+
+  setFlicker(on: boolean): void {
+    if (this.hasSynthetic) this.synthetic.flicker(on);
+    this.say(on ? "synthetic and host in turn" : "turns stopped");
+  }
+
+  private faceChanged(): void {
+    this.writeControls();
     void this.showImages();
   }
 
   chooseSynthetic(key: string): void {
-    this.synthetic = this.syntheticOf(key);
-    this.host = false;
-    const shown = Object.keys(this.synthetic?.views ?? {});
+    this.synthetic.choose(key);
+    const shown = Object.keys(this.synthetic.current?.views ?? {});
     this.writeControls();
-    this.writeAddress();
     if (this.layout !== "four" && shown.length && !shown.includes(this.active)) this.setPlace(shown[0] ?? this.active);
     else void this.showImages();
-  }
-
-  /** By its key, or by the number of one of its views. */
-  private syntheticOf(key: string): SyntheticCase | null {
-    return (
-      this.study.synthetic_cases.find((one) => one.key === key || Object.values(one.views).some((view) => String(view.id) === key)) ?? null
-    );
   }
 
   private fillSynthetic(): void {
     const select = this.panel.syntheticSelect;
     if (!select) return;
     for (const one of this.study.synthetic_cases) select.add(new Option(`${one.label}, ${one.quality.toLowerCase()}`, one.key));
-    select.value = this.synthetic?.key ?? "";
+    select.value = this.synthetic.current?.key ?? "";
   }
 
   // lesions
@@ -342,16 +347,14 @@ export class Viewer {
 
   /** Bring a view on screen: its synthetic case, its place. */
   private async showView(view: number): Promise<void> {
-    const synthetic = this.study.synthetic_cases.find((one) => Object.values(one.views).some((other) => other.id === view)) ?? null;
+    const synthetic = this.synthetic.caseOf(view);
     const places = synthetic
       ? Object.entries(synthetic.views).find(([, other]) => other.id === view)
       : [this.study.places.find((place) => place.view?.id === view)?.key];
-    if (synthetic !== this.synthetic) {
-      this.synthetic = synthetic;
+    if (synthetic !== this.synthetic.current || this.synthetic.face === "host") {
+      this.synthetic.choose(synthetic?.key ?? "");
       this.writeControls();
-      this.writeAddress();
     }
-    this.host = false;
     const key = String(places?.[0] ?? this.active);
     if (this.layout !== "four" && key !== this.active) {
       this.active = key;
@@ -385,13 +388,14 @@ export class Viewer {
       ...(this.layout !== "four" ? { place: this.active } : {}),
       ...(this.run ? { run: this.run } : {}),
       ...(this.run ? { score: String(this.score) } : {}),
-      ...(this.synthetic ? { synthetic: this.synthetic.key } : {}),
+      ...(this.synthetic.current ? { synthetic: this.synthetic.current.key } : {}),
+      ...(this.synthetic.current && !this.synthetic.flickering && this.synthetic.face !== "synthetic" ? { shown: this.synthetic.face } : {}),
     };
   }
 
   private writeAddress(): void {
     const url = new URL(location.href);
-    for (const name of ["layout", "kind", "place", "run", "score", "synthetic"]) url.searchParams.delete(name);
+    for (const name of ["layout", "kind", "place", "run", "score", "synthetic", "shown"]) url.searchParams.delete(name);
     for (const [name, value] of Object.entries(this.displayQuery())) url.searchParams.set(name, value);
     history.replaceState(history.state, "", url);
   }
@@ -401,7 +405,7 @@ export class Viewer {
     if (!url) return;
     const target = new URL(url, location.href);
     for (const [name, value] of Object.entries(this.displayQuery())) {
-      if (!["run", "synthetic", "place"].includes(name)) target.searchParams.set(name, value);
+      if (!["run", "synthetic", "shown", "place"].includes(name)) target.searchParams.set(name, value);
     }
     location.assign(target);
   }
@@ -417,14 +421,16 @@ export class Viewer {
     press("[data-action=ruler]", () => this.ruler);
     press("[data-action=link]", () => this.linked);
     for (const element of this.root.querySelectorAll<HTMLElement>("[data-place-choices]")) element.hidden = this.layout === "four";
-    for (const element of this.root.querySelectorAll<HTMLElement>("[data-synthetic-tools]")) element.hidden = this.synthetic === null;
+    press("[data-face]", (element) => element.dataset.face === this.synthetic.face && !this.synthetic.flickering);
+    press("[data-action=flicker]", () => this.synthetic.flickering);
+    for (const element of this.root.querySelectorAll<HTMLElement>("[data-synthetic-tools]")) element.hidden = !this.hasSynthetic;
     const select = this.panel.syntheticSelect;
-    if (select && select.options.length > 1) select.value = this.synthetic?.key ?? "";
+    if (select && select.options.length > 1) select.value = this.synthetic.current?.key ?? "";
     this.writeAddress();
   }
 
   private firstPlace(wanted: string | null): string {
-    const shown = Object.keys(this.synthetic?.views ?? {});
+    const shown = Object.keys(this.synthetic.current?.views ?? {});
     const present = this.study.places.filter((place) => place.view).map((place) => place.key);
     if (wanted && this.study.places.some((place) => place.key === wanted)) return wanted;
     return shown[0] ?? present[0] ?? "R-CC";

@@ -184,7 +184,14 @@ def add_synthetic(case: Constructed, run: Run) -> View:
         case_number=1,
         seed=7,
         mask="masks/none.png",
-        record={},
+        record={
+            "cluster": {
+                "calcifications": [
+                    {"x": x, "y": y, "diameter_mm": 0.3, "morphology": morphology, "contrast_to_noise": ratio}
+                    for x, y, morphology, ratio in ((70.5, 150.5, "punctate", 3.0), (72.5, 152.5, "linear", 5.25))
+                ]
+            }
+        },
     )
     lesion = Lesion.objects.create(
         exam=case.exam, laterality="L", number=2, lesion_type="cluster", malignancy="malignant", origin="synthetic"

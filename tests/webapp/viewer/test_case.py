@@ -194,6 +194,30 @@ def test_synthetic_views_stand_beside_their_host(case: Constructed, client_of_ob
     assert [lesion["mark"] for lesion in layers["lesions"]] == ["1", "S2"]
 
 
+def test_inserted_calcifications_are_listed_strongest_first(case: Constructed, client_of_observer: Client) -> None:
+    view = add_synthetic(case, add_run(case, split="train", boxes=[]))
+    views = read(client_of_observer, case, "layers").json()["views"]
+    assert views[str(view.pk)]["calcifications"] == [
+        {"x": 72.5, "y": 152.5, "diameter_mm": 0.3, "morphology": "linear", "contrast_to_noise": 5.25},
+        {"x": 70.5, "y": 150.5, "diameter_mm": 0.3, "morphology": "punctate", "contrast_to_noise": 3.0},
+    ]
+    assert views[str(case.views["L-CC"].pk)]["calcifications"] == []
+
+
+def test_a_synthetic_view_offers_its_difference_to_the_host(case: Constructed, client_of_observer: Client) -> None:
+    view = add_synthetic(case, add_run(case, split="train", boxes=[]))
+    study = read(client_of_observer, case, "study").json()
+    shown = study["synthetic_cases"][0]["views"]["L-CC"]
+    difference, image = shown["differences"]["low_energy"], shown["images"]["low_energy"]
+    assert difference["id"] == -image["id"]
+    assert difference["bits_stored"] == 13
+    assert (difference["window"]["low"] + difference["window"]["high"]) / 2 == 4096
+    assert difference["metadata"]["00280101"]["Value"] == [13]
+    assert difference["metadata"]["00080018"] != image["metadata"]["00080018"]
+    assert study["places"][1]["view"]["differences"] == {"low_energy": None, "recombined": None}
+    assert view.pk == shown["id"]
+
+
 def test_next_and_previous_keep_the_filter(case: Constructed, client_of_observer: Client) -> None:
     construct(case.project, number=2)
     page = read(client_of_observer, case, "case", site="phantoms", layout="pair").content.decode()

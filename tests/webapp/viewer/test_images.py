@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import imagecodecs
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imaging.reading import read_pixels
-from tests.webapp.viewer.constructed import BREAST, LESION, SQUARE, Constructed, pixels, store
+from tests.webapp.viewer.constructed import (
+    BREAST,
+    LESION,
+    SQUARE,
+    Constructed,
+    add_run,
+    add_synthetic,
+    pixels,
+    store,
+)
 from webapp.accounts.models import User
 from webapp.cases.models import Image
 from webapp.core import files
@@ -108,6 +118,45 @@ def test_spacing_of_the_detector_is_copied_to_where_viewers_look(case: Construct
     assert described["00280004"]["Value"] == ["MONOCHROME2"]
     assert "00100010" not in described
     assert "00100020" not in described
+
+
+@pytest.mark.parametrize("kind", ["low_energy", "recombined"])
+def test_a_difference_frame_is_synthetic_minus_host_about_its_offset(
+    case: Constructed, client_of_observer: Client, kind: str
+) -> None:
+    view = add_synthetic(case, add_run(case, split="train", boxes=[]))
+    image = view.images.get(kind=kind)
+    response = client_of_observer.get(address("difference_frame", case, image))
+    frame = imagecodecs.htj2k_decode(response.content)
+    host = pixels("L", kind, None).astype(int)
+    changed = pixels("L", kind, (60, 140, 84, 164)).astype(int)
+    np.testing.assert_array_equal(frame.astype(int) - 4096, changed - host)
+
+
+def test_a_difference_picture_is_grey_where_nothing_changed(case: Constructed, client_of_observer: Client) -> None:
+    view = add_synthetic(case, add_run(case, split="train", boxes=[]))
+    response = client_of_observer.get(address("difference_rendered", case, view.images.get(kind="low_energy")))
+    picture = cv2.imdecode(np.frombuffer(response.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert abs(int(picture[10, 10]) - 128) <= 1
+    assert picture[150, 70] == 255
+
+
+def test_an_acquired_image_has_no_difference(case: Constructed, client_of_observer: Client) -> None:
+    for name in ("difference_frame", "difference_rendered"):
+        assert client_of_observer.get(address(name, case, image_of(case))).status_code == 404
+
+
+def test_images_of_different_sizes_have_no_difference_and_say_why(
+    case: Constructed, client_of_observer: Client, tmp_path
+) -> None:
+    view = add_synthetic(case, add_run(case, split="train", boxes=[]))
+    image = view.images.get(kind="low_energy")
+    cv2.imwrite(str(tmp_path / "small.png"), np.zeros((20, 30), np.uint8))
+    image.delete()
+    other = store(view, "low_energy", tmp_path / "small.png", format="png", bits_stored=8, rows=20, columns=30)
+    response = client_of_observer.get(address("difference_frame", case, other))
+    assert response.status_code == 422
+    assert "20 x 30 pixels and its host 320 x 240" in response.content.decode()
 
 
 def test_a_frame_is_encoded_once(case: Constructed, client_of_observer: Client) -> None:
