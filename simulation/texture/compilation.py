@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -26,6 +26,6 @@ def compiled(kernel: Kernel) -> Kernel:
     from numba import njit
 
     try:
-        return njit(cache=True, error_model="numpy")(kernel)  # type: ignore[no-any-return]
+        return cast(Kernel, njit(cache=True, error_model="numpy")(kernel))
     except RuntimeError:  # no folder for the cache
-        return njit(error_model="numpy")(kernel)  # type: ignore[no-any-return]
+        return cast(Kernel, njit(error_model="numpy")(kernel))

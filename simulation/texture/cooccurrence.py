@@ -5,6 +5,8 @@ The matrices are symmetric, so that sums over them follow from the counts of gre
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,12 +87,12 @@ def cooccurrence(counts: NDArray[np.int64], grey: NDArray[np.int64]) -> NDArray[
     return np.mean([_of_direction(matrix / matrix.sum(), grey) for matrix in counts], axis=0)
 
 
-def _entropy(share: NDArray[np.float64]) -> float:
+def _entropy(share: NDArray[Any]) -> float:
     occurring = share[share > 0]
     return float(-(occurring * np.log2(occurring)).sum())
 
 
-def _of_direction(share: NDArray[np.float64], grey: NDArray[np.int64]) -> list[float]:
+def _of_direction(share: NDArray[np.float64], grey: NDArray[np.int64]) -> list[Any]:
     highest = int(grey[-1])
     tone = grey.astype(np.float64)
     marginal = share.sum(axis=1)

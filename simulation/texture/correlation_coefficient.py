@@ -112,7 +112,7 @@ def _largest_absolute(matrix: NDArray[np.float64]) -> float:
         if k + 1 < size:
             for i in range(size):
                 vectors[k + 1, i] = full[i] / norm
-    return np.sqrt(max(found, 0.0))  # type: ignore[no-any-return]
+    return np.sqrt(max(found, 0.0))
 
 
 @compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -160,7 +160,7 @@ def _compiled_features(
     grey_levels = np.empty(len(cells), np.int64)
     if not len(cells):
         return values, grey_levels
-    prepare = _whole_numbers if _fits_int32(image) else _any_numbers
+    prepare = _whole_numbers if _is_counted(image) else _any_numbers
     quantised_cells = prepare(image, cells, area, bin_width, bin_count, values)
     table = count_logarithms(2 * int((cells[:, 2] * cells[:, 3]).max()))
     lengths = np.arange(1, int(cells[:, 2:].max()) + 1)
@@ -184,7 +184,8 @@ def _compiled_features(
     return values, grey_levels
 
 
-def _fits_int32(image: NDArray[Any]) -> bool:
+def _is_counted(image: NDArray[Any]) -> bool:
+    """Whether the values are whole and so few (8 or 16 bit) that each can be counted."""
     return image.dtype.kind in "bui" and image.dtype.itemsize <= 2
 
 
@@ -240,7 +241,7 @@ def _engine(engine: Engine | None) -> Engine:
         raise UnusableCells(f"texture engine is {chosen!r}; choose {', '.join(get_args(Engine))}")
     if chosen == "numba" and not HAS_NUMBA:
         raise UnusableCells("the numba texture engine was asked for and numba is not installed; choose numpy")
-    return chosen
+    return cast(Engine, chosen)
 
 
 def _plane(image: NDArray[Any]) -> NDArray[Any]:

@@ -87,7 +87,7 @@ def _percentile(below: NDArray[np.int64], minimum: int, percent: float) -> float
     lower = int(rank)
     low = minimum + np.searchsorted(below, lower, side="right")
     high = minimum + np.searchsorted(below, min(lower + 1, last), side="right")
-    return low + (high - low) * (rank - lower)  # type: ignore[no-any-return]
+    return low + (high - low) * (rank - lower)
 
 
 @compiled

@@ -15,8 +15,6 @@ from simulation.errors import UnusableCells
 from simulation.texture.compilation import compiled
 
 MAXIMUM_LEVELS = 1024
-# a cell of whole numbers that span more is sorted instead of counted
-MAXIMUM_SPAN = 65_536
 
 
 class Quantised(NamedTuple):
