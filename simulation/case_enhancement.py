@@ -7,7 +7,7 @@ from typing import Any
 
 from simulation.attempt import Attempt, Stream
 from simulation.calcification import Malignancy
-from simulation.enhancement import ContrastDistribution, measure_contrast
+from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings
 from simulation.host import Host
 from simulation.placement import Placement
@@ -61,21 +61,19 @@ def enhance_case(
         row0, row1, column0, column1 = attempt.insertion.region
         trace = calcification_trace(attempt.insertion.layer.tau, host.profile, host.spacing_mm)
         ghost = ((slice(row0, row1), slice(column0, column1)), trace)
-    applied, applied_form = wanted, form
-    if settings.insertion == "off":  # a control: what was drawn stays in the placement, nothing is applied
-        applied, applied_form, ghost = 1.0, "ratio", None
     mask = attempt.outline.mask
+    on = settings.insertion == "on"  # a control keeps in its placement what was drawn, and shows none of it
     done = enhance(
         host.recombined,
         mask,
-        applied,
+        wanted if on else None,
         maximum=host.maximum,
         settings=edit,
         rng=stream("enhancement"),
         rounding=stream("enhancement", "rounding"),
-        form=applied_form,
+        form=form,
         profile=host.profile,
-        ghost=ghost,
+        ghost=ghost if on else None,
     )
     used = edge_sigma(mask, sigma) if edit.blend == "gain" else sigma
     record = {

@@ -89,7 +89,7 @@ class Enhancement:
 def enhance(
     recombined: NDArray[Any],
     mask: NDArray[np.bool_],
-    contrast: float,
+    contrast: float | None,
     *,
     maximum: int,
     settings: EditSettings,
@@ -109,8 +109,8 @@ def enhance(
     ----------
     recombined : ndarray of uint8 or uint16, shape (rows, columns)
     mask : ndarray of bool, same shape
-    contrast : float
-        In the given form.
+    contrast : float or None
+        In the given form. None adds nothing and takes the same way otherwise: the control of an experiment.
     maximum : int
         Largest stored value.
     settings : EditSettings
@@ -132,18 +132,18 @@ def enhance(
         If iodine is asked for and the profile does not know the gain of the recombination.
     """
     before = measure_enhancement(recombined, mask, profile)
-    aim = requested_ratio(contrast, form, before, profile)
+    aim = before.ratio if contrast is None else requested_ratio(contrast, form, before, profile)
     box = box_around(mask, max(int(np.ceil(8 * settings.sigma_px)), ring_reach(mask)))
     if ghost is not None:
         box = _union(box, ghost[0])
     host, inside = recombined[box].astype(np.float32), mask[box]
     if settings.blend == "literal":
-        product = np.where(inside, host * np.float32(aim), host)
+        product = np.where(inside, host * np.float32(1.0 if contrast is None else aim), host)
         smoothed = ndimage.gaussian_filter(product, settings.sigma_px, mode="nearest")
         change = np.where(inside, smoothed - host, 0)
     else:
         shape = _gain_map(inside, settings, rng)
-        change = np.float32(_level(host, inside, shape, aim)) * shape
+        change = np.float32(0.0 if contrast is None else _level(host, inside, shape, aim)) * shape
     added = float(np.median(change[inside & (host > 0)]))
     if ghost is not None:
         (rows, columns), trace = ghost
@@ -151,7 +151,7 @@ def enhance(
         change[row : row + trace.shape[0], column : column + trace.shape[1]] += trace
     image = recombined.copy()
     image[box] = _rounded(host, change, _grey_codes(recombined, maximum), settings, rounding).astype(recombined.dtype)
-    return Enhancement(image, contrast, aim, before, measure_enhancement(image, mask, profile), added)
+    return Enhancement(image, aim if contrast is None else contrast, aim, before, measure_enhancement(image, mask, profile), added)
 
 
 def requested_ratio(value: float, form: ContrastForm, host: Contrast, profile: VendorProfile | None) -> float:
