@@ -42,8 +42,6 @@ def enhance_case(
     distribution = contrast or ContrastDistribution.prior(malignancy)
     wanted = partner.contrast if partner else distribution.sample(stream("contrast"))
     form = partner.contrast_form if partner else distribution.form
-    if settings.insertion == "off":  # the control keeps the contrast that the host has there
-        wanted, form = measure_contrast(host.recombined, attempt.outline.mask), "ratio"
     if partner:
         rim = partner.rim
     else:
