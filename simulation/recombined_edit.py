@@ -151,7 +151,8 @@ def enhance(
         change[row : row + trace.shape[0], column : column + trace.shape[1]] += trace
     image = recombined.copy()
     image[box] = _rounded(host, change, _grey_codes(recombined, maximum), settings, rounding).astype(recombined.dtype)
-    return Enhancement(image, aim if contrast is None else contrast, aim, before, measure_enhancement(image, mask, profile), added)
+    after = measure_enhancement(image, mask, profile)
+    return Enhancement(image, aim if contrast is None else contrast, aim, before, after, added)
 
 
 def requested_ratio(value: float, form: ContrastForm, host: Contrast, profile: VendorProfile | None) -> float:
