@@ -27,6 +27,7 @@ _LATER = frozenset(
     {
         "site_selection",
         "best_fraction",
+        "best_minimum",
         "temperature",
         "cells_tried",
         "attempts_per_cell",

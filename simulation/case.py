@@ -29,7 +29,8 @@ from simulation.placement import Placement
 from simulation.provenance import SCHEMA, json_sha256, pixels_sha256, versions
 from simulation.recombined_edit import Enhancement
 from simulation.settings import SimulationSettings
-from simulation.site_selection import Ranking, rank_cells
+from simulation.site_selection import Ranking, grey_level_warnings, rank_cells
+from simulation.site_weights import SiteWeights
 
 Polygon = tuple[tuple[float, float], ...]
 
@@ -82,6 +83,7 @@ def simulate(
     partner: Placement | None = None,
     analysed: AnalysedHost | None = None,
     source: Mapping[str, Any] | None = None,
+    site_weights: SiteWeights | None = None,
 ) -> SimulatedCase:
     """Insert one synthetic microcalcification cluster into a view.
 
@@ -114,6 +116,8 @@ def simulate(
         and leaves the result as it is.
     source : mapping, optional
         JSON-ready facts about the files of the host, kept in the record; no identifiers.
+    site_weights : SiteWeights, optional
+        Ranking of cells learnt from real clusters; the prior one when None.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def simulate(
     host, calibration = analysed.host, analysed.calibration
     clock.lap("analysis")
     stream = Stream(seed, int(host.sha256[:15], 16), variant)
-    ranking = _rank(analysed, malignancy, settings, partner, stream)
+    ranking = _rank(analysed, malignancy, settings, partner, stream, site_weights)
     attempt = search(host, malignancy, settings, partner, calibration, ranking, stream)
     clock.lap("cluster and insertion")
     enhancement, rim, enhancement_record = enhance_case(host, attempt, malignancy, settings, contrast, partner, stream)
@@ -167,7 +171,7 @@ def simulate(
         "insertion": settings.insertion,
         "host": host_record(analysed, source),
         "calibration": dataclasses.asdict(calibration),
-        "site": site_record(analysed, ranking, attempt),
+        "site": site_record(analysed, ranking, attempt, malignancy, site_weights),
         "cluster": cluster_record(host, attempt, result.calcifications),
         "mask": {
             "enlargement": attempt.outline.enlargement,
@@ -177,7 +181,9 @@ def simulate(
         "enhancement": enhancement_record,
         "placement": placement.to_json(),
         "partner": partner.to_json() if partner else None,
-        "warnings": warnings_of(host, settings, calibration, attempt) + enhancement_warnings(settings, enhancement),
+        "warnings": warnings_of(host, settings, calibration, attempt)
+        + grey_level_warnings(analysed.features)
+        + enhancement_warnings(settings, enhancement),
         "output_sha256": pixels_sha256(result.pair.low_energy, result.pair.recombined),
     }
     # plain JSON values only, so that a record read back equals the one handed out
@@ -226,6 +232,7 @@ def _rank(
     settings: SimulationSettings,
     partner: Placement | None,
     stream: Stream,
+    weights: SiteWeights | None,
 ) -> Ranking:
     """Rank cells by texture; with a partner only those at its nipple distance."""
     host, features = analysed.host, analysed.features
@@ -243,10 +250,10 @@ def _rank(
             )
         # the features of all cells set the scale, so the choice does not depend on how many match
         penalty = np.array([0.5 * abs(relative - partner.relative_position) for _, relative in located])
-        ranking = rank_cells(features, malignancy, stream("site"), settings, penalty=penalty)
+        ranking = rank_cells(features, malignancy, stream("site"), settings, penalty=penalty, weights=weights)
         keep = set(near)
         return Ranking(ranking.scores, tuple(index for index in ranking.order if index in keep))
-    return rank_cells(features, malignancy, stream("site"), settings)
+    return rank_cells(features, malignancy, stream("site"), settings, weights=weights)
 
 
 def _turned_back(pair: CEMPair, host: Host, attempt: Attempt, enhancement: Enhancement) -> SimulatedCase:

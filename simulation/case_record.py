@@ -12,6 +12,7 @@ from simulation.analysed_host import AnalysedHost
 from simulation.attempt import Attempt
 from simulation.calcification import (
     Calcification,
+    Malignancy,
     lateral_scale,
     thickness_scale,
 )
@@ -19,8 +20,8 @@ from simulation.calibration import Calibration
 from simulation.cluster_plan import spread_scale
 from simulation.host import Host
 from simulation.settings import SimulationSettings
-from simulation.site_selection import Ranking
-from simulation.texture import FEATURE_NAMES
+from simulation.site_selection import Ranking, ranking_record
+from simulation.site_weights import SiteWeights
 
 
 def host_record(analysed: AnalysedHost, source: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -44,12 +45,18 @@ def host_record(analysed: AnalysedHost, source: Mapping[str, Any] | None) -> dic
     }
 
 
-def site_record(analysed: AnalysedHost, ranking: Ranking, attempt: Attempt) -> dict[str, Any]:
+def site_record(
+    analysed: AnalysedHost,
+    ranking: Ranking,
+    attempt: Attempt,
+    malignancy: Malignancy,
+    weights: SiteWeights | None,
+) -> dict[str, Any]:
     host, cell = analysed.host, attempt.cell
     columns = host.low_energy.shape[1]
     left = columns - cell.column - cell.size if host.flipped else cell.column
     return {
-        "features": list(FEATURE_NAMES),
+        **ranking_record(analysed.features, malignancy, weights),
         "features_sha256": analysed.features_sha256,
         "cell_px": cell.size,
         "overlap": host.overlap,

@@ -28,6 +28,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "maximum_cells": (12, 100_000),
     "bin_count": (8, 256),
     "best_fraction": (0.001, 1.0),
+    "best_minimum": (1, 1000),
     "temperature": (0.01, 100.0),
     "cells_tried": (1, 200),
     "attempts_per_cell": (1, 20),
@@ -59,11 +60,13 @@ class SimulationSettings:
     maximum_cells : int
         Features are computed for at most this many evenly spread cells.
     bin_count : int
-        Grey levels of the texture features.
+        Bins of the grey values of a cell, for the texture features.
     site_selection : {"sample", "best"}
         "sample": softmax draw among the best cells; "best": always the top cell (S000), which makes places predictable.
     best_fraction, temperature : float
-        Share of cells that "sample" draws from (at least three), and its softmax temperature.
+        Share of cells that "sample" draws from, and its softmax temperature.
+    best_minimum : int
+        Least number of cells that "sample" draws from, however few the share is.
     cells_tried, attempts_per_cell : int
         Before the simulation gives up.
     skin_margin_mm, edge_margin_mm, nipple_margin_mm : float
@@ -108,11 +111,12 @@ class SimulationSettings:
 
     cell_mm: float = 12.8
     overlap: float = 0.5
-    maximum_cells: int = 160
+    maximum_cells: int = 2000
     bin_count: int = 32
     site_selection: SiteSelection = "sample"
     best_fraction: float = 0.25
-    temperature: float = 1.0
+    best_minimum: int = 12
+    temperature: float = 2.0
     cells_tried: int = 20
     attempts_per_cell: int = 3
     skin_margin_mm: float = 8.0
@@ -146,7 +150,7 @@ class SimulationSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
                 raise InvalidSettings(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
-        for name in ("maximum_cells", "bin_count", "cells_tried", "attempts_per_cell"):
+        for name in ("maximum_cells", "bin_count", "best_minimum", "cells_tried", "attempts_per_cell"):
             if not isinstance(getattr(self, name), int):
                 raise InvalidSettings(f"{name} must be a whole number")
         for name in ("noise_consistency", "rc_calc_residual"):

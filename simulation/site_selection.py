@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulation.calcification import Malignancy
+from simulation.errors import InvalidSettings
+from simulation.robust_scale import robust_z
 from simulation.settings import SimulationSettings
+from simulation.site_weights import SiteWeights
 from simulation.texture import CellFeatures
 
 # Bright, busy tissue attracts calcifications; tissue around malignant ones is brighter (Radiology 1988;169).
-WEIGHTS: dict[str, float] = {
+# The other 86 features have weight 0 until weights are learnt.
+WEIGHTS: Mapping[str, float] = {
     "original_firstorder_Mean": 1.0,
     "original_firstorder_Entropy": 1.0,
     "original_firstorder_Variance": 0.5,
@@ -22,6 +28,8 @@ WEIGHTS: dict[str, float] = {
     "original_gldm_LargeDependenceEmphasis": -0.25,
 }
 BENIGN_MEAN_WEIGHT = 0.5
+# Fewer grey levels tell textures apart poorly, more make most counts single.
+USUAL_GREY_LEVELS = (16, 128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +47,32 @@ class Ranking:
     order: tuple[int, ...]
 
 
-def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(value - median) / (1.4826 MAD) of each column, clipped to +-3; 0 where a column does not vary."""
-    centre = np.median(values, axis=0)
-    spread = 1.4826 * np.median(np.abs(values - centre), axis=0)
-    safe = np.where(spread > 0, spread, 1.0)
-    return np.asarray(np.where(spread > 0, np.clip((values - centre) / safe, -3, 3), 0.0))
-
-
-def cell_scores(features: CellFeatures, malignancy: Malignancy) -> NDArray[np.float64]:
-    """Weighted sum of robust z values; shape (cells,)."""
+def default_weights(malignancy: Malignancy) -> dict[str, float]:
+    """Prior weights of a class; features left out weigh nothing."""
     weights = dict(WEIGHTS)
     if malignancy == "benign":
         weights["original_firstorder_Mean"] = BENIGN_MEAN_WEIGHT
-    table = np.stack([features.column(name) for name in weights], axis=1)
-    return np.asarray(robust_z(table) @ np.array(list(weights.values())))
+    return weights
+
+
+def cell_scores(
+    features: CellFeatures, malignancy: Malignancy, weights: SiteWeights | None = None
+) -> NDArray[np.float64]:
+    """Weighted sum of robust z values; shape (cells,).
+
+    Raises
+    ------
+    InvalidSettings
+        If learnt weights belong to features of other grey-level bins.
+    """
+    if weights is not None and weights.bins != features.bins:
+        raise InvalidSettings(
+            f"the site weights were fitted on features of {weights.bins} and these are of {features.bins}; "
+            "set the same bins, or fit the weights again"
+        )
+    used = default_weights(malignancy) if weights is None else weights.weights
+    table = np.stack([features.column(name) for name in used], axis=1)
+    return np.asarray(robust_z(table) @ np.array(list(used.values())))
 
 
 def rank_cells(
@@ -63,6 +82,7 @@ def rank_cells(
     settings: SimulationSettings,
     *,
     penalty: NDArray[np.float64] | None = None,
+    weights: SiteWeights | None = None,
 ) -> Ranking:
     """Order in which cells are tried.
 
@@ -77,16 +97,42 @@ def rank_cells(
     settings : SimulationSettings
     penalty : ndarray of float64, shape (cells,), optional
         Taken from the scores, for example for disagreement with the partner view.
+    weights : SiteWeights, optional
+        Learnt from real clusters; the prior ones when None.
     """
-    scores = cell_scores(features, malignancy)
+    scores = cell_scores(features, malignancy, weights)
     if penalty is not None:
         scores = scores - penalty
     by_score = np.argsort(-scores, kind="stable")
     if settings.site_selection == "best":
         return Ranking(scores, tuple(int(i) for i in by_score))
-    count = max(min(3, len(scores)), round(settings.best_fraction * len(scores)))
+    count = min(len(scores), max(settings.best_minimum, round(settings.best_fraction * len(scores))))
     best, others = by_score[:count], by_score[count:]
     # Gumbel noise and sorting is a softmax draw without replacement
     keys = scores[best] / settings.temperature + rng.gumbel(size=count)
     drawn = best[np.argsort(-keys, kind="stable")]
     return Ranking(scores, tuple(int(i) for i in np.concatenate([drawn, others])))
+
+
+def ranking_record(features: CellFeatures, malignancy: Malignancy, weights: SiteWeights | None) -> dict[str, Any]:
+    """What the record of a case says of the ranking: number of features, grey levels, weights and their source."""
+    levels = features.grey_levels
+    return {
+        "features": len(features.names),
+        "bins": features.bins,
+        "grey_levels": {"minimum": int(levels.min()), "median": float(np.median(levels)), "maximum": int(levels.max())},
+        "weights_from": "prior" if weights is None else weights.to_json(),
+        "weights": default_weights(malignancy) if weights is None else weights.weights,
+    }
+
+
+def grey_level_warnings(features: CellFeatures) -> list[str]:
+    """A sentence when half of the cells have fewer or more grey levels than texture is usually measured with."""
+    low, high = USUAL_GREY_LEVELS
+    median = float(np.median(features.grey_levels))
+    if low <= median <= high:
+        return []
+    return [
+        f"texture was measured with {median:g} grey levels in the median cell; {low} to {high} are usual, so the "
+        "ranking of cells is less certain"
+    ]

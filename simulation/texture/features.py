@@ -56,12 +56,15 @@ class CellFeatures:
         As in a pyradiomics result: ``original_firstorder_Mean``.
     values : ndarray of float64, shape (cells, 93)
     grey_levels : ndarray of int64, shape (cells,)
-        Bins from the first to the last that occurs in each cell; not known (0) with the pyradiomics engine.
+        Bins that occur in each cell.
+    bins : str
+        How grey values were binned: "32 bins" or "bins of 25".
     """
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
     grey_levels: NDArray[np.int64]
+    bins: str
 
     def column(self, name: str) -> NDArray[np.float64]:
         """Values of one feature, shape (cells,); the name may be given without ``original_``."""
@@ -117,14 +120,15 @@ def cell_features(
             raise UnusableCells(f"bin_count is {bin_count!r}; give a whole number from 1 to {MAXIMUM_LEVELS}")
     elif not (np.isfinite(bin_width) and bin_width > 0):
         raise UnusableCells(f"bin_width is {bin_width!r}; give a positive number")
+    compute = _compiled_features if chosen == "numba" else _plain_features
+    values, levels = compute(plane, boxes, area, bin_width, bin_count)
     if chosen == "pyradiomics":
         from simulation.texture.reference import pyradiomics_features
 
         values = pyradiomics_features(plane, boxes, bin_width=bin_width, bin_count=bin_count, spacing=spacing)
-        return CellFeatures(FEATURE_NAMES, values, np.zeros(len(boxes), np.int64))
-    compute = _compiled_features if chosen == "numba" else _plain_features
-    values, levels = compute(plane, boxes, area, bin_width, bin_count)
-    return CellFeatures(FEATURE_NAMES, values, levels)
+    return CellFeatures(
+        FEATURE_NAMES, values, levels, f"bins of {bin_width:g}" if bin_count is None else f"{bin_count} bins"
+    )
 
 
 def _plain_features(
@@ -149,7 +153,7 @@ def _plain_features(
         equal = dependence.dependence_counts(levels, present)
         out[_DEPENDENCE] = size_features(equal[None], grey, dependence.SIZES)[dependence.OF_SIZE_FEATURES]
         out[_NEIGHBOURS] = neighbourhood.neighbourhood(levels, grey, counts)
-        grey_levels[index] = grey[-1] - grey[0] + 1
+        grey_levels[index] = present
     return values, grey_levels
 
 
@@ -180,7 +184,7 @@ def _compiled_features(
         size_features_compiled(equal[None], grey, dependence.SIZES, table, scratch)
         out[_DEPENDENCE] = scratch[dependence.OF_SIZE_FEATURES]
         neighbourhood.neighbourhood_compiled(levels, grey, counts, out[_NEIGHBOURS])
-        grey_levels[index] = grey[-1] - grey[0] + 1
+        grey_levels[index] = present
     return values, grey_levels
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulation.robust_scale import robust_z
 from simulation.settings import SimulationSettings
-from simulation.site_selection import WEIGHTS, rank_cells, robust_z
+from simulation.site_selection import WEIGHTS, rank_cells
 from simulation.texture import FEATURE_NAMES, CellFeatures
 from simulation.texture.grid import cell_size, cells_inside
 
@@ -56,7 +57,7 @@ def test_robust_z_is_clipped_and_zero_for_a_constant_feature() -> None:
 
 
 def table(values: np.ndarray) -> CellFeatures:
-    return CellFeatures(FEATURE_NAMES, values, np.full(len(values), 32))
+    return CellFeatures(FEATURE_NAMES, values, np.full(len(values), 32), "32 bins")
 
 
 def features(seed: int = 0) -> CellFeatures:
