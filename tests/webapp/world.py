@@ -166,6 +166,8 @@ def address_values(world: World) -> dict[str, Any]:
         "artifact": world.artifact.pk,
         "batch": world.batch.number,
         "synthetic": world.synthetic.pk,
+        "synthetic_word": "synthetic",
+        "low_energy": "low_energy",
         "synthetic_image": world.synthetic.view.images.get(kind=ImageKind.LOW_ENERGY).pk,
         "job": world.queued.pk,
         "failed": world.failed.pk,

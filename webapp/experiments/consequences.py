@@ -11,11 +11,12 @@ from django.forms import ValidationError
 from webapp.core.errors import UserError
 from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion, Split
-from webapp.experiments import devices, reproducibility, selectors
+from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import MAXIMUM_RATIO, TEST_SETS
 from webapp.experiments.design_input import ArmInput, DesignInput
 from webapp.experiments.forms import SeedsField
-from webapp.simulations.hosts import host_breasts
+from webapp.simulations import amounts
+from webapp.simulations.hosts import HostFilter, choose_hosts, host_breasts
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Consequences:
     gate: list[GateItem]
     runs: int
     most_cases: tuple[int, int]
+    control: bool
 
     @property
     def ready(self) -> bool:
@@ -85,19 +87,18 @@ class Consequences:
 
 def data_of(version: DatasetVersion) -> Data:
     """Count what the panel needs of a frozen version."""
-    candidates = host_breasts(version)
-    lesion_free = [breast for breast in candidates if breast.lesion_free]
-    hosts = lesion_free or candidates
+    chosen = choose_hosts(host_breasts(version), HostFilter())
+    hosts = chosen.hosts
     counts = [len(breast.views) for breast in hosts]
     members = version.version_views
     return Data(
-        patients=selectors.cluster_patients(version),
+        patients=amounts.cluster_patients(version),
         split_patients={
             split: members.filter(split=split).values("patient").distinct().count() for split in Split.values
         },
         split_views={split: members.filter(split=split).count() for split in Split.values},
         views_per_host=(min(counts), max(counts)) if counts else (0, 0),
-        lesion_free_hosts=bool(lesion_free),
+        lesion_free_hosts=chosen.lesion_free,
         hosts=len(hosts),
     )
 
@@ -119,7 +120,9 @@ def consequences(given: DesignInput, version: DatasetVersion | None) -> Conseque
     ]
     if any(most):
         gate.append(_hosts(data))
-    return Consequences(data, arms, gate, len(given.arms) * len(seeds), most)
+    return Consequences(
+        data, arms, gate, len(given.arms) * len(seeds), most, any(arm.source == "control" for arm in given.arms)
+    )
 
 
 def _ratio(text: str) -> float | None:
@@ -135,7 +138,7 @@ def _arm(arm: ArmInput, data: Data | None) -> ArmConsequence | None:
     benign = _ratio(arm.benign) if arm.benign.strip() else malignant
     if data is None or malignant is None or benign is None:
         return None
-    cases = selectors.wanted_cases(data.patients, benign, malignant)
+    cases = amounts.wanted_cases(data.patients, benign, malignant)
     total = cases["benign"] + cases["malignant"]
     fewest, most = data.views_per_host
     return ArmConsequence(

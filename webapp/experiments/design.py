@@ -23,6 +23,12 @@ ENDPOINTS = {
 }
 """Primary endpoints to choose from: address in the results → words."""
 MAXIMUM_RATIO = 10.0
+SOURCES = {"clusters": "Clusters", "control": "Insert-off control"}
+CONTROL_SENTENCE = (
+    "The insert-off control has the same hosts, places and outlines, labelled the same, with nothing inserted: "
+    "if it gains too, the gain does not come from the clusters."
+)
+"""Where synthetic training views of an arm come from, and what the control says."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class ArmDesign:
         Synthetic cases as a share of the training patients with a real cluster of the class (1.0 = 100 %).
     changes : dict
         Fields that differ from the preset.
+    synthetic_source : {"clusters", "control"}
+        Clusters, or the same hosts and outlines with nothing inserted.
     """
 
     name: str
@@ -45,6 +53,7 @@ class ArmDesign:
     ratio_benign: float
     ratio_malignant: float
     changes: dict[str, Any] = field(default_factory=dict)
+    synthetic_source: str = "clusters"
 
     def configuration(self) -> MaskRCNNConfiguration:
         """The preset with the changes.
@@ -76,6 +85,13 @@ class ArmDesign:
                     f"{MAXIMUM_RATIO:.0%}, not {ratio:.0%}.",
                     field="arms",
                 )
+        if self.synthetic_source not in SOURCES:
+            raise UserError(f"{self.name}: choose clusters or the insert-off control as source.", field="arms")
+        if self.synthetic_source == "control" and not (self.ratio_benign or self.ratio_malignant):
+            raise UserError(
+                f"{self.name}: a control repeats synthetic cases; give it the ratio of the arm it controls.",
+                field="arms",
+            )
         self.configuration()
 
 

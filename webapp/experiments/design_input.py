@@ -12,10 +12,21 @@ from typing import Any
 from detection.configuration import MaskRCNNConfiguration, presets
 from webapp.experiments.models import Experiment
 
-PLAIN_FIELDS = ("name", "hypothesis", "primary_endpoint", "version", "preset", "seeds", "device", "simulation_seed")
+PLAIN_FIELDS = (
+    "name",
+    "hypothesis",
+    "primary_endpoint",
+    "version",
+    "preset",
+    "seeds",
+    "device",
+    "simulation",
+    "simulation_seed",
+)
 PER_RUN = frozenset({"seed"})
 """Configuration fields that the form does not offer: each run sets its own."""
 MOST_ARMS = 12
+ARM_FIELDS = ("name", "malignant", "benign", "source")
 FIRST_ARMS = (("Real only", "0"), ("Real + 100 %", "100"), ("Real + 200 %", "200"))
 
 
@@ -50,6 +61,7 @@ class ArmInput:
     name: str = ""
     malignant: str = ""
     benign: str = ""
+    source: str = "clusters"
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class DesignInput:
                 arm.name,
                 f"{100 * arm.ratio_malignant:g}",
                 "" if arm.ratio_benign == arm.ratio_malignant else f"{100 * arm.ratio_benign:g}",
+                arm.synthetic_source,
             )
             for arm in arms
         )
@@ -123,7 +136,12 @@ class DesignInput:
         count = data.get("arms-TOTAL_FORMS", "0")
         rows = min(int(count), MOST_ARMS) if count.isascii() and count.isdigit() and len(count) < 4 else 0
         arms = tuple(
-            ArmInput(*(data.get(f"arms-{row}-{name}", "") for name in ("name", "malignant", "benign")))
+            ArmInput(
+                data.get(f"arms-{row}-name", ""),
+                data.get(f"arms-{row}-malignant", ""),
+                data.get(f"arms-{row}-benign", ""),
+                data.get(f"arms-{row}-source", "clusters"),
+            )
             for row in range(rows)
         )
         settings = {entry["name"]: data.get(f"set-{entry['name']}", "") for entry in setting_schema()}
@@ -171,7 +189,7 @@ class DesignInput:
         """For binding forms; a box that is not ticked is absent, as browsers send it."""
         data = {**self.values, "arms-TOTAL_FORMS": str(len(self.arms)), "arms-INITIAL_FORMS": "0"}
         for row, arm in enumerate(self.arms):
-            for name in ("name", "malignant", "benign"):
+            for name in ARM_FIELDS:
                 data[f"arms-{row}-{name}"] = getattr(arm, name)
         data |= {f"set-{name}": text for name, text in self.settings.items() if text}
         return data
@@ -203,6 +221,7 @@ def compare(before: DesignInput, after: DesignInput, versions: Mapping[str, str]
         "preset": "Preset",
         "seeds": "Seeds",
         "device": "Device",
+        "simulation": "Simulation",
         "simulation_seed": "Simulation seed",
     }
     pairs = [(label, before.values[name], after.values[name]) for name, label in labels.items()]
@@ -219,6 +238,7 @@ def compare(before: DesignInput, after: DesignInput, versions: Mapping[str, str]
 
 def _arms_in_words(design: DesignInput) -> str:
     return ", ".join(
-        f"{arm.name} ({arm.malignant} %)" if not arm.benign else f"{arm.name} ({arm.benign} / {arm.malignant} %)"
+        f"{arm.name} ({f'{arm.benign} / ' if arm.benign else ''}{arm.malignant} %"
+        f"{', control' if arm.source == 'control' else ''})"
         for arm in design.arms
     )

@@ -17,6 +17,7 @@ from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, selectors, services
 from webapp.experiments.consequences import consequences
+from webapp.experiments.design import CONTROL_SENTENCE
 from webapp.experiments.design_input import DesignInput, compare
 from webapp.experiments.forms import DesignForms
 
@@ -47,6 +48,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
                 version=values["version"],
                 design=forms.design(),
                 simulation_seed=values["simulation_seed"],
+                simulation=values["simulation"],
             )
         except UserError as error:
             forms.refuse(error)
@@ -127,6 +129,7 @@ def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status:
             "changed": sum(row["changed"] for row in rows),
             "fold_open": any(row["changed"] or row["bound"].errors for row in folded),
             "errors": forms.summary(),
+            "control_sentence": CONTROL_SENTENCE,
             "earlier": selectors.experiments_of(request.user, project)[:50],
         },
         status=status,

@@ -12,8 +12,10 @@ from webapp.core.errors import UserError
 from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices
-from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, ArmDesign, ExperimentDesign
+from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
 from webapp.experiments.design_input import MOST_ARMS, DesignInput, preset_texts, setting_schema
+from webapp.simulations.models import SimulationBatch
+from webapp.simulations.selectors import usable_batches
 
 SHORT = ("epochs", "learning_rate", "batch_size", "tiles", "backbone", "initial_weights")
 """Settings that stand open; all others are folded."""
@@ -84,13 +86,20 @@ class DesignForm(forms.Form):
         error_messages={"required": "Give at least one seed."},
     )
     device = forms.ChoiceField()
+    simulation = forms.ModelChoiceField(
+        queryset=SimulationBatch.objects.none(),
+        required=False,
+        empty_label="A new one, with the default settings",
+        help_text="Or one that is made and looked through: its rejected cases stay out.",
+    )
     simulation_seed = forms.IntegerField(
-        min_value=0, max_value=2**32 - 1, help_text="Decides hosts and clusters; the same for all arms."
+        min_value=0, max_value=2**32 - 1, help_text="Decides hosts and clusters of a new simulation."
     )
 
-    def __init__(self, *args: Any, versions: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, versions: Any, simulations: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["version"].queryset = versions  # type: ignore[attr-defined]
+        self.fields["simulation"].queryset = simulations  # type: ignore[attr-defined]
         self.fields["preset"].choices = [(name, preset.title) for name, preset in presets().items()]  # type: ignore[attr-defined]
         self.fields["device"].choices = list(devices.devices().items())  # type: ignore[attr-defined]
 
@@ -110,6 +119,7 @@ class ArmForm(forms.Form):
         required=False,
         widget=forms.NumberInput(attrs={"placeholder": "same"}),
     )
+    source = forms.ChoiceField(choices=list(SOURCES.items()), required=False)
 
     def design(self, preset: str, changes: dict[str, Any]) -> ArmDesign:
         """The arm of a valid form."""
@@ -121,6 +131,7 @@ class ArmForm(forms.Form):
             ratio_benign=malignant if benign is None else benign / 100,
             ratio_malignant=malignant,
             changes=changes,
+            synthetic_source=self.cleaned_data["source"] or "clusters",
         )
 
 
@@ -232,13 +243,15 @@ class DesignForms:
         self.versions = (
             datasets.versions_of(user, project).filter(state=DatasetVersion.State.FROZEN).order_by("-frozen_at")
         )
+        chosen = given.values["version"]
+        simulations = usable_batches(user, project).filter(version=int(chosen) if chosen.isdigit() else None)
         data = given.as_data()
         if check:
-            self.form = DesignForm(data, versions=self.versions)
+            self.form = DesignForm(data, versions=self.versions, simulations=simulations)
             self.arms = ArmFormSet(data, prefix="arms")
             self.settings = SettingsForm(data, preset=given.values["preset"])
         else:
-            self.form = DesignForm(initial=given.values, versions=self.versions)
+            self.form = DesignForm(initial=given.values, versions=self.versions, simulations=simulations)
             self.arms = ArmFormSet(initial=[vars(arm) for arm in given.arms], prefix="arms")
             self.arms.min_num = 0
             self.settings = SettingsForm(

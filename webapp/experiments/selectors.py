@@ -9,11 +9,8 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
-from webapp.annotations.models import LesionType
-from webapp.datasets.models import DatasetVersion, Split, VersionAnnotation
 from webapp.experiments.models import Arm, Experiment, Prediction, Run, RunState
 
-CLUSTER_TYPES = (LesionType.CLUSTER, LesionType.BOTH)
 ENDED = (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 
 
@@ -21,7 +18,7 @@ def experiments_of(user: User | AnonymousUser, project: Project) -> QuerySet[Exp
     """Experiments of a project the person may see, newest first."""
     return (
         Experiment.objects.filter(project=project, project__in=projects_of(user))
-        .select_related("version__dataset", "created_by", "batch__job")
+        .select_related("version__dataset", "created_by", "batch__job", "control_batch__job")
         .order_by("-number")
     )
 
@@ -72,28 +69,6 @@ def predictions_of(user: User | AnonymousUser, project: Project) -> QuerySet[Pre
     return Prediction.objects.filter(
         run__arm__experiment__project=project, run__arm__experiment__project__in=projects_of(user)
     )
-
-
-def cluster_patients(version: DatasetVersion, split: str = Split.TRAIN) -> dict[str, int]:
-    """Patients of a split that have a real cluster, by malignancy: what a synthetic ratio of 1 stands for.
-
-    Van Camp et al. (IWBI 2024), section 2.1, counts 37 benign and 94 malignant ones.
-    """
-    used = VersionAnnotation.objects.filter(
-        version_view__version=version, version_view__split=split, lesion_type__in=CLUSTER_TYPES
-    )
-    return {
-        malignancy: used.filter(malignancy=malignancy).values("version_view__patient").distinct().count()
-        for malignancy in ("benign", "malignant")
-    }
-
-
-def wanted_cases(patients: dict[str, int], ratio_benign: float, ratio_malignant: float) -> dict[str, int]:
-    """Synthetic cases per class for an arm; halves round up."""
-    return {
-        "benign": int(patients["benign"] * ratio_benign + 0.5),
-        "malignant": int(patients["malignant"] * ratio_malignant + 0.5),
-    }
 
 
 def all_runs_ended(experiment: Experiment) -> bool:

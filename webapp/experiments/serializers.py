@@ -11,7 +11,7 @@ from rest_framework import serializers
 from webapp.annotations.models import LesionType
 from webapp.annotations.serializers import polygon_field
 from webapp.experiments import selectors
-from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, ArmDesign, ExperimentDesign
+from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
 from webapp.experiments.models import Arm, Experiment, MetricPoint, Prediction, Run
 
 
@@ -27,7 +27,16 @@ class ArmSerializer(serializers.ModelSerializer[Arm]):
 
     class Meta:
         model = Arm
-        fields = ["position", "name", "family", "preset", "configuration", "ratio_benign", "ratio_malignant"]
+        fields = [
+            "position",
+            "name",
+            "family",
+            "preset",
+            "configuration",
+            "ratio_benign",
+            "ratio_malignant",
+            "synthetic_source",
+        ]
         read_only_fields = fields
 
 
@@ -139,6 +148,11 @@ class ArmDesignSerializer(serializers.Serializer[ArmDesign]):
     ratio_benign = serializers.FloatField(default=0.0, min_value=0.0, max_value=MAXIMUM_RATIO, help_text="1.0 = 100 %.")
     ratio_malignant = serializers.FloatField(
         default=0.0, min_value=0.0, max_value=MAXIMUM_RATIO, help_text="1.0 = 100 %."
+    )
+    synthetic_source = serializers.ChoiceField(
+        choices=list(SOURCES.items()),
+        default="clusters",
+        help_text="`control`: the same hosts, places and outlines with nothing inserted.",
     )
     changes = serializers.DictField(default=dict, help_text="Fields of the configuration that differ from the preset.")
 

@@ -14,20 +14,34 @@ from webapp.accounts.models import Project, User
 from webapp.core import audit
 from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
-from webapp.experiments import devices, reproducibility, selectors
+from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import ExperimentDesign
 from webapp.experiments.models import Arm, ArmSyntheticView, Experiment, MetricPoint, Run, RunArtifact, RunState
 from webapp.jobs import services as jobs
 from webapp.jobs.models import Job
+from webapp.simulations import amounts
 from webapp.simulations import services as simulations
-from webapp.simulations.models import SyntheticView
+from webapp.simulations.models import SimulationBatch, SyntheticView
+from webapp.simulations.selectors import usable_cases
 
 
 @transaction.atomic
 def launch(
-    *, actor: User, project: Project, version: DatasetVersion, design: ExperimentDesign, simulation_seed: int = 0
+    *,
+    actor: User,
+    project: Project,
+    version: DatasetVersion,
+    design: ExperimentDesign,
+    simulation_seed: int = 0,
+    simulation: SimulationBatch | None = None,
 ) -> Experiment:
     """Freeze a design and start it: one simulation for all arms, then one run per arm and seed.
+
+    Parameters
+    ----------
+    simulation : SimulationBatch, optional
+        A finished simulation of this version to take the cases from, its rejected ones left out; a new one with
+        `simulation_seed` where None. Arms with the insert-off control get the control of either.
 
     Raises
     ------
@@ -49,12 +63,16 @@ def launch(
     _require_test_set(version, design.primary_endpoint)
     record = reproducibility.record(version, list(design.seeds))
     wanted = _wanted(version, design)
+    if simulation is not None:
+        _require_enough(simulation, version, wanted)
     number = (Experiment.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
-    batch = None
+    batch, control = None, None
     if any(wanted.values()):
-        batch = simulations.create_batch(
+        batch = simulation or simulations.create_batch(
             actor=actor, project=project, version=version, wanted=wanted, seed=simulation_seed
         )
+        if any(arm.synthetic_source == Arm.Source.CONTROL for arm in design.arms):
+            control = simulations.create_control(actor=actor, batch=batch)
     experiment = Experiment.objects.create(
         project=project,
         number=number,
@@ -66,6 +84,7 @@ def launch(
         seeds=list(design.seeds),
         device=design.device,
         batch=batch,
+        control_batch=control,
         state=Experiment.State.FROZEN,
         reproducibility=record,
         created_by=actor,
@@ -80,9 +99,11 @@ def launch(
             configuration=arm_design.configuration().to_dict(),
             ratio_benign=arm_design.ratio_benign,
             ratio_malignant=arm_design.ratio_malignant,
+            synthetic_source=arm_design.synthetic_source,
         )
+        source = control if arm.synthetic_source == Arm.Source.CONTROL else batch
         for seed in design.seeds:
-            _start_run(actor=actor, arm=arm, seed=seed, after=batch.job if batch else None)
+            _start_run(actor=actor, arm=arm, seed=seed, after=source.job if source else None)
     audit.record(actor=actor, action="experiments.launch", project=project, target=experiment)
     return experiment
 
@@ -98,10 +119,10 @@ def _require_test_set(version: DatasetVersion, endpoint: str) -> None:
 
 def _wanted(version: DatasetVersion, design: ExperimentDesign) -> dict[str, int]:
     """The largest number of cases any arm needs, per class."""
-    patients = selectors.cluster_patients(version)
+    patients = amounts.cluster_patients(version)
     wanted = {"benign": 0, "malignant": 0}
     for arm in design.arms:
-        cases = selectors.wanted_cases(patients, arm.ratio_benign, arm.ratio_malignant)
+        cases = amounts.wanted_cases(patients, arm.ratio_benign, arm.ratio_malignant)
         if (arm.ratio_benign or arm.ratio_malignant) and not any(cases.values()):
             raise UserError(
                 f"{arm.name}: no training patient has a real cluster of that class, so the ratio gives no synthetic "
@@ -110,6 +131,25 @@ def _wanted(version: DatasetVersion, design: ExperimentDesign) -> dict[str, int]
             )
         wanted = {malignancy: max(count, cases[malignancy]) for malignancy, count in wanted.items()}
     return wanted
+
+
+def _require_enough(simulation: SimulationBatch, version: DatasetVersion, wanted: dict[str, int]) -> None:
+    """A simulation that another version, or too few cases, were made for is refused now and not when a run starts."""
+    if simulation.version_id != version.pk:
+        raise UserError(
+            f"{simulation} was made for {simulation.version}, not for {version}: its hosts may not train here.",
+            field="simulation",
+        )
+    if simulation.purpose != SimulationBatch.Purpose.ARMS or simulation.finished is None:
+        raise UserError(f"{simulation} is not a finished simulation for arms.", field="simulation")
+    usable = usable_cases(simulation)
+    for malignancy, count in wanted.items():
+        if usable[malignancy] < count:
+            raise UserError(
+                f"The arms ask for {count} synthetic {malignancy} cases and {simulation} has {usable[malignancy]} that "
+                "are not rejected. Lower the ratios, or choose a new simulation.",
+                field="simulation",
+            )
 
 
 def _start_run(*, actor: User, arm: Arm, seed: int, after: Job | None) -> Run:
@@ -128,12 +168,15 @@ def _start_run(*, actor: User, arm: Arm, seed: int, after: Job | None) -> Run:
 
 
 def choose_synthetic_views(*, arm: Arm) -> list[SyntheticView]:
-    """The synthetic views the arm trains on: the first n accepted or unseen cases of each class, fixed on first use.
+    """The synthetic views the arm trains on: the first n cases of each class that are not rejected, fixed on first use.
+
+    Cases rejected between start and training leave the arm: it takes what is left and its record says so. An arm with
+    the insert-off control takes the controls of the cases that a cluster arm of its ratio takes.
 
     Raises
     ------
     UserError
-        If the batch has fewer cases than the arm's ratio asks for.
+        If the batch has fewer cases than the arm's ratio asks for and rejections do not account for it.
     """
     with transaction.atomic():
         locked = Arm.objects.select_for_update().get(pk=arm.pk)
@@ -141,19 +184,39 @@ def choose_synthetic_views(*, arm: Arm) -> list[SyntheticView]:
         batch = locked.experiment.batch
         if chosen or batch is None:
             return chosen
-        patients = selectors.cluster_patients(locked.experiment.version)
-        cases = selectors.wanted_cases(patients, locked.ratio_benign, locked.ratio_malignant)
+        patients = amounts.cluster_patients(locked.experiment.version)
+        cases = amounts.wanted_cases(patients, locked.ratio_benign, locked.ratio_malignant)
+        record: dict[str, Any] = {}
         for malignancy, count in cases.items():
-            usable = batch.synthetic_views.filter(malignancy=malignancy).exclude(quality=SyntheticView.Quality.REJECTED)
-            numbers = sorted(set(usable.values_list("case_number", flat=True)))[:count]
-            if len(numbers) < count:
+            numbers, rejected = _case_numbers(batch, malignancy, count)
+            if len(numbers) + rejected < count:
                 raise UserError(
                     f"{locked.name} asks for {count} synthetic {malignancy} cases and {batch} has {len(numbers)}. "
                     "Simulate more, or lower the ratio."
                 )
-            chosen += usable.filter(case_number__in=numbers).order_by("pk")
+            record[malignancy] = {"asked": count, "used": len(numbers), "rejected": rejected}
+            chosen += _views_of(locked, batch, malignancy, numbers)
         ArmSyntheticView.objects.bulk_create(ArmSyntheticView(arm=locked, synthetic_view=entry) for entry in chosen)
+        Arm.objects.filter(pk=locked.pk).update(synthetic_record=record)
     return chosen
+
+
+def _case_numbers(batch: SimulationBatch, malignancy: str, count: int) -> tuple[list[int], int]:
+    """The first `count` usable cases of a class, and how many of the batch are rejected."""
+    of_class = batch.synthetic_views.filter(malignancy=malignancy)
+    every = set(of_class.values_list("case_number", flat=True))
+    rejected = set(of_class.filter(quality=SyntheticView.Quality.REJECTED).values_list("case_number", flat=True))
+    return sorted(every - rejected)[:count], len(rejected)
+
+
+def _views_of(arm: Arm, batch: SimulationBatch, malignancy: str, numbers: list[int]) -> list[SyntheticView]:
+    """Views of these cases, from the control where the arm asks for it."""
+    source = batch
+    if arm.synthetic_source == Arm.Source.CONTROL:
+        if arm.experiment.control_batch is None:
+            raise UserError(f"{arm.name} asks for an insert-off control and its experiment has none.")
+        source = arm.experiment.control_batch
+    return list(source.synthetic_views.filter(malignancy=malignancy, case_number__in=numbers).order_by("pk"))
 
 
 def set_run_state(*, run: Run, state: str, error: str = "") -> None:

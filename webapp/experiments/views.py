@@ -14,7 +14,7 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
-from webapp.experiments.design import ENDPOINTS
+from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Arm, Experiment
 
 A_PAGE = 50
@@ -72,6 +72,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "arms": [arm_facts(arm) for arm in found.arms.all()],
             "may_launch": permissions.role_may(getattr(request, "role", None), permissions.LAUNCH),
             "batch": found.batch,
+            "control_sentence": CONTROL_SENTENCE if found.control_batch_id else "",
         },
     )
 
@@ -116,5 +117,18 @@ def arm_facts(arm: Arm) -> dict[str, Any]:
         "differences": found,
         "benign": f"{100 * arm.ratio_benign:g} %",
         "malignant": f"{100 * arm.ratio_malignant:g} %",
+        "control": arm.synthetic_source == Arm.Source.CONTROL,
+        "synthetic": _synthetic_words(arm),
         "fields": len(arm.configuration["values"]),
     }
+
+
+def _synthetic_words(arm: Arm) -> str:
+    """What became of the cases the arm asked for; empty until it has trained."""
+    parts = [
+        f"{entry['used']} of {entry['asked']} {malignancy}"
+        + (f", {entry['rejected']} rejected" if entry["rejected"] else "")
+        for malignancy, entry in arm.synthetic_record.items()
+        if entry["asked"]
+    ]
+    return "; ".join(parts)

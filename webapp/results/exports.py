@@ -36,6 +36,7 @@ def as_json(experiment: Experiment) -> dict[str, Any]:
                 "arm": row.arm.name,
                 "synthetic_ratio_benign": row.arm.ratio_benign,
                 "synthetic_ratio_malignant": row.arm.ratio_malignant,
+                "synthetic_source": row.arm.synthetic_source,
                 "seed": row.run.seed,
                 "run_state": row.run.state,
                 "weights_sha256": _weights(row),
@@ -62,9 +63,10 @@ def as_csv(experiment: Experiment) -> str:
     """One line a number; the protocol and hashes stand on every line, so that no part can be cut off."""
     body = as_json(experiment)
     columns = [
-        "experiment", "arm", "synthetic_ratio_benign", "synthetic_ratio_malignant", "seed", "run_state", "test_set",
-        "group", "level", "measure", "value", "low", "high", "n", "confidence", "method", "reason", "warning",
-        "protocol", "protocol_digest", "test_set_digest", "inputs_hash", "data_hash", "source_hash", "weights_sha256",
+        "experiment", "arm", "synthetic_ratio_benign", "synthetic_ratio_malignant", "synthetic_source", "seed",
+        "run_state", "test_set", "group", "level", "measure", "value", "low", "high", "n", "confidence", "method",
+        "reason", "warning", "protocol", "protocol_digest", "test_set_digest", "inputs_hash", "data_hash",
+        "source_hash", "weights_sha256",
     ]  # fmt: skip
     handle = io.StringIO()
     writer = csv.DictWriter(handle, columns, extrasaction="ignore", lineterminator="\n")

@@ -127,9 +127,10 @@ def looks(experiment: Experiment) -> dict[str, int]:
 
 
 def ratio_words(arm: Arm) -> str:
-    """The synthetic ratio for axes and tables: ``100 %``, or ``50 / 200 %`` for benign and malignant."""
+    """The synthetic ratio for axes and tables: ``100 %``, ``50 / 200 %`` (benign, malignant), ``100 % control``."""
     benign, malignant = 100 * arm.ratio_benign, 100 * arm.ratio_malignant
-    return f"{malignant:g} %" if benign == malignant else f"{benign:g} / {malignant:g} %"
+    words = f"{malignant:g} %" if benign == malignant else f"{benign:g} / {malignant:g} %"
+    return f"{words} control" if arm.synthetic_source == Arm.Source.CONTROL else words
 
 
 def summary(experiment: Experiment) -> dict[str, Any]:

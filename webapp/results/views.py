@@ -14,7 +14,7 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
 from webapp.experiments import selectors as experiments
-from webapp.experiments.design import ENDPOINTS
+from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
@@ -94,6 +94,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "protocol": protocol,
             "groups": selectors.GROUPS,
             "looks": {selectors.TEST_SETS[test_set]: count for test_set, count in selectors.looks(found).items()},
+            "control_sentence": CONTROL_SENTENCE if found.control_batch_id else "",
             "single_seed": len(found.seeds) == 1,
             "external": "external_test" in selectors.present_test_sets(found),
             "warnings": _warnings(found),

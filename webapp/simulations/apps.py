@@ -6,7 +6,8 @@ class SimulationsConfig(AppConfig):
     label = "simulations"
 
     def ready(self) -> None:
-        """Guard: a synthetic view's host patient trains in the version the batch was made for. Rail entry."""
+        """Guards: a synthetic view's host patient trains in the version the batch was made for; verdicts stay as they
+        were given. Rail entry."""
         from webapp.core import guards, registry
         from webapp.core.guards import Guard
 
@@ -29,7 +30,17 @@ class SimulationsConfig(AppConfig):
                     message="the host of a synthetic view must be a training patient of the batch's frozen version",
                 )
                 for event in ("INSERT", "UPDATE")
-            )
+            ),
+            *(
+                Guard(
+                    name=f"simulations_verdict_{event.lower()}",
+                    table="simulations_syntheticverdict",
+                    event=event,
+                    condition="OLD.id IS NOT NULL",
+                    message="verdicts on synthetic cases are append-only",
+                )
+                for event in ("UPDATE", "DELETE")
+            ),
         )
         registry.navigation.register(
             "simulations",

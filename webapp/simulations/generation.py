@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -22,8 +24,8 @@ from webapp.core.errors import UserError
 from webapp.jobs.context import JobContext
 from webapp.jobs.errors import JobStopped
 from webapp.simulations.contrasts import MeasuredContrast, measured_contrasts
-from webapp.simulations.hosts import HostBreast, HostView, host_breasts
-from webapp.simulations.models import SimulationBatch
+from webapp.simulations.hosts import HostBreast, HostFilter, HostView, choose_hosts, host_breasts
+from webapp.simulations.models import SimulationBatch, SyntheticView
 from webapp.simulations.storing import MadeView, Malignancy, store_case
 
 HOSTS_TRIED = 20
@@ -33,11 +35,32 @@ EXCLUSION_MARGIN_SHARE = 0.04
 """Of the longer image side, where the pixel size is unknown."""
 
 
+@dataclass(frozen=True)
+class PlannedCase:
+    """A case to make.
+
+    Attributes
+    ----------
+    hosts : sequence of (HostBreast, int)
+        Breast and variant, tried in this order.
+    seed : int
+    outlines : dict or None
+        For a control: outline of each host view's cluster, which the case must repeat.
+    """
+
+    malignancy: Malignancy
+    number: int
+    hosts: Sequence[tuple[HostBreast, int]]
+    seed: int
+    outlines: dict[int, Any] | None = None
+
+
 def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
     """Make every case of the batch that is not stored yet.
 
     The host and the seed of a case depend on the batch's seed, the class and the case's number alone, so that an
-    interrupted batch continues with the cases it would have made.
+    interrupted batch continues with the cases it would have made. A control and a repetition take host, seed and
+    variant from the cases they repeat.
 
     Raises
     ------
@@ -46,103 +69,162 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
     JobStopped
         When asked to stop; finished cases stay.
     """
-    settings = SimulationSettings(**batch.settings_used)
+    settings = SimulationSettings.from_json(batch.settings_used)
     contrasts = measured_contrasts(batch.version)
     for malignancy, contrast in contrasts.items():
         context.log(f"enhancement of {malignancy} clusters from: {contrast.source} (n={contrast.measured})")
     candidates = host_breasts(batch.version)
-    lesion_free = [breast for breast in candidates if breast.lesion_free]
-    hosts = lesion_free or candidates
+    choice = choose_hosts(candidates, HostFilter.from_json(batch.host_filter))
     context.log(
-        f"{len(hosts)} host breasts, "
-        + ("all without a lesion" if lesion_free else "all with lesions, which are kept out of the clusters' way")
+        f"{len(choice.hosts)} host breasts, "
+        + (
+            "all without a lesion"
+            if choice.lesion_free
+            else "some with lesions, which are kept out of the clusters' way"
+        )
     )
-    refused: Counter[str] = Counter()
-    cases: list[tuple[Malignancy, int]] = [("benign", number + 1) for number in range(batch.wanted_benign)]
-    cases += [("malignant", number + 1) for number in range(batch.wanted_malignant)]
-    for position, (malignancy, number) in enumerate(cases):
-        if context.should_stop():
-            raise JobStopped("stopped between two cases")
-        context.progress(position / len(cases), f"case {position + 1} of {len(cases)}")
-        if batch.synthetic_views.filter(malignancy=malignancy, case_number=number).exists():
-            continue
-        _make_case(batch, malignancy, number, hosts, contrasts[malignancy], settings, refused, context)
-    return {
+    cases = _planned(batch, candidates, choice.hosts)
+    refused: Counter[str] = Counter(batch.summary.get("refused", {}))
+    summary: dict[str, Any] = {
         "cases": len(cases),
-        "views": batch.synthetic_views.count(),
-        "hosts": len(hosts),
-        "hosts_lesion_free": bool(lesion_free),
-        "refused": dict(refused),
+        "hosts": len(choice.hosts),
+        "hosts_lesion_free": choice.lesion_free,
+        "hosts_left_out": choice.left_out,
         "contrast": {
             malignancy: {"source": contrast.source, "measured": contrast.measured}
             for malignancy, contrast in contrasts.items()
         },
     }
+    stored = set(batch.synthetic_views.values_list("malignancy", "case_number"))
+    started = time.monotonic()
+    for position, case in enumerate(cases):
+        if context.should_stop():
+            raise JobStopped("stopped between two cases")
+        context.progress(position / len(cases), f"case {position + 1} of {len(cases)}")
+        if (case.malignancy, case.number) in stored:
+            continue
+        _make_case(batch, case, contrasts[case.malignancy], settings, refused, context)
+        with context.atomic():
+            so_far = summary | {"made": position + 1, "refused": dict(refused)}
+            SimulationBatch.objects.filter(pk=batch.pk).update(summary=so_far)
+    return summary | {
+        "made": len(cases),
+        "views": batch.synthetic_views.count(),
+        "refused": dict(refused),
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
-def _seed(batch: SimulationBatch, malignancy: str, number: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence([batch.seed, ("benign", "malignant").index(malignancy), number])
+def _planned(batch: SimulationBatch, candidates: list[HostBreast], hosts: Sequence[HostBreast]) -> list[PlannedCase]:
+    if batch.control_of is not None:
+        made = SyntheticView.objects.filter(batch=batch.control_of).select_related("host")
+        return _repeated(made, candidates, same_outlines=True)
+    if batch.repeats is not None:
+        one = batch.repeats
+        made = SyntheticView.objects.filter(
+            batch=one.batch, malignancy=one.malignancy, case_number=one.case_number
+        ).select_related("host")
+        return [replace(case, number=1) for case in _repeated(made, candidates, same_outlines=False)]
+    return [
+        _dealt(batch, malignancy, number + 1, hosts)
+        for malignancy, count in (("benign", batch.wanted_benign), ("malignant", batch.wanted_malignant))
+        for number in range(count)
+    ]
+
+
+def _dealt(batch: SimulationBatch, malignancy: Any, number: int, hosts: Sequence[HostBreast]) -> PlannedCase:
+    """Host and seed of a new case. Hosts are dealt round before any is used twice."""
+    stream = ("benign", "malignant").index(malignancy)
+    order = np.random.default_rng([batch.seed, stream]).permutation(len(hosts))
+    places = range(number - 1, number - 1 + min(HOSTS_TRIED, max(len(hosts), 3)))
+    seed = int(np.random.SeedSequence([batch.seed, stream, number]).generate_state(1)[0])
+    tried = [(hosts[order[place % len(hosts)]], place // len(hosts)) for place in places]
+    return PlannedCase(malignancy, number, tried, seed)
+
+
+def _repeated(made: Iterable[SyntheticView], candidates: list[HostBreast], *, same_outlines: bool) -> list[PlannedCase]:
+    """The cases of another batch: the same host views in the order they were made, the same seeds and variants."""
+    by_view = {entry.view.pk: (breast, entry) for breast in candidates for entry in breast.views}
+    grouped: dict[tuple[str, int], list[SyntheticView]] = {}
+    for synthetic in sorted(made, key=lambda one: (one.malignancy, one.case_number, one.pk)):
+        grouped.setdefault((synthetic.malignancy, synthetic.case_number), []).append(synthetic)
+    cases = []
+    for (malignancy, number), views in grouped.items():
+        breast = replace(by_view[views[0].host_id][0], views=tuple(by_view[one.host_id][1] for one in views))
+        outlines = {one.host_id: one.record["mask"]["polygons"] for one in views} if same_outlines else None
+        variant = int(views[0].record["variant"])
+        cases.append(PlannedCase(malignancy, number, [(breast, variant)], views[0].seed, outlines))  # type: ignore[arg-type]
+    return cases
 
 
 def _make_case(
     batch: SimulationBatch,
-    malignancy: Malignancy,
-    number: int,
-    hosts: Sequence[HostBreast],
+    planned: PlannedCase,
     contrast: MeasuredContrast,
     settings: SimulationSettings,
     refused: Counter[str],
     context: JobContext,
 ) -> None:
-    # Hosts are dealt round before any is used twice.
-    order = np.random.default_rng([batch.seed, ("benign", "malignant").index(malignancy)]).permutation(len(hosts))
-    seed = int(_seed(batch, malignancy, number).generate_state(1)[0])
     reasons: list[str] = []
-    for step in range(min(HOSTS_TRIED, max(len(hosts), 3))):
-        place = number - 1 + step
-        host, variant = hosts[order[place % len(hosts)]], place // len(hosts)
+    label = f"{planned.malignancy} case {planned.number}"
+    for host, variant in planned.hosts:
         made: list[MadeView] = []
         for host_view in host.views:
             try:
                 partner = made[0].case.placement if made else None
-                case = _simulate(host_view, malignancy, seed, variant, settings, contrast, partner, host.lesion_free)
+                case = _simulate(host, host_view, planned, variant, settings, contrast, partner)
             except SimulationError as error:
                 refused[error.code] += 1
-                reasons.append(error.code)
-                context.log(f"{malignancy} case {number}, {host.words}, {host_view.view}: {error}")
+                reasons.append(f"{error.code} ({error})")
+                context.log(f"{label}, {host.words}, {host_view.view}: {error}")
                 continue
             made.append(MadeView(host_view, case))
         if made:
-            store_case(batch, malignancy, number, seed, host, made, contrast)
+            _require_outlines(planned, made)
+            store_case(batch, planned.malignancy, planned.number, planned.seed, host, made, contrast)
             return
+    if len(planned.hosts) == 1:
+        raise UserError(f"The host refuses {label}: {'; '.join(reasons)}.")
+    codes = sorted({reason.partition(" ")[0] for reason in reasons})
     raise UserError(
-        f"No host accepts {malignancy} case {number}: {', '.join(sorted(set(reasons)))} on {len(reasons)} views. "
+        f"No host accepts {label}: {', '.join(codes)} on {len(reasons)} views. "
         "Choose a dataset with more lesion-free breasts, or smaller cells in the simulation settings."
     )
 
 
+def _require_outlines(planned: PlannedCase, made: Sequence[MadeView]) -> None:
+    """A control that lies elsewhere, or lacks a view, controls nothing."""
+    if planned.outlines is None:
+        return
+    found = {entry.host.view.pk: entry.case.record["mask"]["polygons"] for entry in made}
+    if found != planned.outlines:
+        raise UserError(
+            f"The control of {planned.malignancy} case {planned.number} does not lie where its cluster lies: the "
+            "cluster was made by another version of the simulation. Simulate the clusters again, then their control."
+        )
+
+
 def _simulate(
+    host: HostBreast,
     host_view: HostView,
-    malignancy: Malignancy,
-    seed: int,
+    planned: PlannedCase,
     variant: int,
     settings: SimulationSettings,
     contrast: MeasuredContrast,
     partner: Any,
-    lesion_free: bool,
 ) -> SimulatedCase:
     pair = _pair(host_view.view)
     exclusion = exclusion_mask(host_view, pair) if host_view.polygons else None
     return simulate(
         pair,
         lesion_type="cluster",
-        malignancy=malignancy,
-        seed=seed,
+        malignancy=planned.malignancy,
+        seed=planned.seed,
         variant=variant,
         settings=settings,
         exclusion=exclusion,
         contrast=contrast.distribution,
-        lesion_free=lesion_free or not host_view.polygons,
+        lesion_free=host.lesion_free or not host_view.polygons,
         partner=partner,
     )
 

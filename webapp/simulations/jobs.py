@@ -18,7 +18,9 @@ def make_batch(context: JobContext) -> dict[str, Any]:
     """Payload: {"batch": primary key}."""
     from webapp.simulations.generation import generate
 
-    batch = SimulationBatch.objects.select_related("version__dataset", "project").get(pk=context.payload["batch"])
+    batch = SimulationBatch.objects.select_related("version__dataset", "project", "control_of", "repeats__batch").get(
+        pk=context.payload["batch"]
+    )
     summary = generate(batch, context)
     with context.completing(summary):
         SimulationBatch.objects.filter(pk=batch.pk).update(summary=summary, finished=timezone.now())

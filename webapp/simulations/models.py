@@ -19,10 +19,32 @@ class SimulationBatch(models.Model):
     arm takes the first n of each class, so that larger ratios contain the smaller ones.
     """
 
+    class Purpose(models.TextChoices):
+        ARMS = "arms", "For arms"
+        CONTROL = "control", "Insert-off control"
+        TRIAL = "trial", "Trial"
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="simulation_batches")
     version = models.ForeignKey(DatasetVersion, on_delete=models.PROTECT, related_name="simulation_batches")
     number = models.PositiveIntegerField()
     seed = models.PositiveBigIntegerField()
+    purpose = models.CharField(max_length=7, choices=Purpose.choices, default=Purpose.ARMS)
+    control_of = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="controls",
+        help_text="Batch whose cases a control repeats with nothing inserted: same hosts, places and outlines.",
+    )
+    repeats = models.ForeignKey(
+        "SyntheticView",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="repetitions",
+        help_text="Case that a trial makes again with other settings: same host, seed and variant.",
+    )
+    preset = models.CharField(max_length=40, blank=True, help_text="Name of the preset the settings started from.")
+    host_filter = models.JSONField(default=dict, help_text="Which breasts may be hosts, simulations.hosts.HostFilter.")
     settings_used = models.JSONField(default=dict)
     wanted_benign = models.PositiveIntegerField(help_text="Cases.")
     wanted_malignant = models.PositiveIntegerField(help_text="Cases.")
@@ -34,7 +56,14 @@ class SimulationBatch(models.Model):
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["project", "number"], name="batch_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="batch_number_once"),
+            models.CheckConstraint(
+                condition=Q(purpose="control", control_of__isnull=False)
+                | (~Q(purpose="control") & Q(control_of__isnull=True)),
+                name="only_controls_name_their_batch",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Simulation {self.number}"
@@ -73,3 +102,46 @@ class SyntheticView(models.Model):
 
     def __str__(self) -> str:
         return f"Synthetic {self.malignancy} cluster {self.case_number}"
+
+
+class SyntheticVerdict(models.Model):
+    """What a person decided about a synthetic case, and why. Append-only: triggers refuse changes.
+
+    Names are copied, as in the audit trail; the verdict in force is `SyntheticView.quality`.
+    """
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+        REOPENED = "reopened", "Taken back"
+
+    class Reason(models.TextChoices):
+        PLACE = "place", "Place is not plausible"
+        SHAPE = "shape", "Does not look like a cluster"
+        CONTRAST = "contrast", "Too bright or too faint"
+        ARTEFACT = "artefact", "Visible edge or artefact"
+        ENHANCEMENT = "enhancement", "Recombined image is not plausible"
+        HOST = "host", "Host is unsuitable"
+        OTHER = "other", "Other, see the note"
+
+    batch = models.ForeignKey(SimulationBatch, on_delete=models.PROTECT, related_name="verdicts")
+    malignancy = models.CharField(max_length=9)
+    case_number = models.PositiveIntegerField()
+    verdict = models.CharField(max_length=8, choices=Verdict.choices)
+    reason = models.CharField(max_length=11, choices=Reason.choices, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    actor_id = models.BigIntegerField(null=True)
+    actor_name = models.CharField(max_length=150)
+    time = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict="rejected") & ~Q(reason="") | ~Q(verdict="rejected") & Q(reason=""),
+                name="rejection_has_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_verdict_display()}: {self.malignancy} case {self.case_number}"

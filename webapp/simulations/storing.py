@@ -26,6 +26,7 @@ from webapp.cases.variants import VariantDraft, add_synthetic_views
 from webapp.core import files
 from webapp.core.errors import UserError
 from webapp.simulations.contrasts import MeasuredContrast
+from webapp.simulations.distributions import spacing_mm
 from webapp.simulations.hosts import HostBreast, HostView
 from webapp.simulations.models import SimulationBatch, SyntheticView
 
@@ -99,6 +100,11 @@ def store_case(
                         "host_lesion_free": host.lesion_free,
                         "excluded_lesions": len(entry.host.polygons),
                         "contrast_source": contrast.source,
+                        "outcome": {
+                            "spacing_mm": spacing_mm(
+                                entry.case.record["cluster"]["calcifications"], entry.case.record["host"]["spacing_mm"]
+                            )
+                        },
                     },
                 )
 

@@ -35,7 +35,8 @@ function setStop(list: HTMLElement, row: HTMLElement): void {
   for (const one of rowsOf(list)) one.tabIndex = one === row ? 0 : -1;
 }
 
-function move(step: number | "first" | "last"): void {
+/** To another row of the list in use; from outside it, to the row that had the focus last. */
+export function move(step: number | "first" | "last"): void {
   const list = currentList();
   if (!list) return;
   const rows = rowsOf(list);

@@ -209,7 +209,7 @@ def test_every_preset_goes_through_the_form_unchanged(version: DatasetVersion, r
 def test_the_panel_counts_synthetic_cases_and_training_views_for_each_arm(
     client: Client, version: DatasetVersion
 ) -> None:
-    from webapp.experiments.selectors import cluster_patients
+    from webapp.simulations.amounts import cluster_patients
 
     answer = client.post(reverse("experiments:consequences", args=["study"]), filled(version))
 

@@ -13,6 +13,10 @@ class Arm(models.Model):
     A ratio is the number of synthetic cases as a share of the training patients with a real cluster of that class.
     """
 
+    class Source(models.TextChoices):
+        CLUSTERS = "clusters", "Clusters"
+        CONTROL = "control", "Insert-off control"
+
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="arms")
     position = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=60)
@@ -21,6 +25,15 @@ class Arm(models.Model):
     configuration = models.JSONField(help_text="Complete, resolved.")
     ratio_benign = models.FloatField(default=0)
     ratio_malignant = models.FloatField(default=0)
+    synthetic_source = models.CharField(
+        max_length=8,
+        choices=Source.choices,
+        default=Source.CLUSTERS,
+        help_text="Clusters, or the same hosts with outlines at the same places and nothing inserted.",
+    )
+    synthetic_record = models.JSONField(
+        default=dict, help_text="Cases asked for, used and rejected per class, written when the arm first trains."
+    )
     synthetic_views = models.ManyToManyField(SyntheticView, through="ArmSyntheticView", related_name="arms")
 
     class Meta:

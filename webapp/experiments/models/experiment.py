@@ -25,6 +25,9 @@ class Experiment(models.Model):
     seeds = models.JSONField(default=list)
     device = models.CharField(max_length=40, default="cpu")
     batch = models.ForeignKey(SimulationBatch, null=True, on_delete=models.PROTECT, related_name="experiments")
+    control_batch = models.ForeignKey(
+        SimulationBatch, null=True, on_delete=models.PROTECT, related_name="controlled_experiments"
+    )
     state = models.CharField(max_length=6, choices=State.choices, default=State.DRAFT)
     reproducibility = models.JSONField(default=dict, help_text="Code version, data hash, environment.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
