@@ -97,3 +97,15 @@ class BatchMismatch(SimulationError):
     """The folder holds another batch, or another process works on it."""
 
     code = "batch-mismatch"
+
+
+class UnreadableLesions(SimulationError):
+    """A list of annotated lesions, or one of its lesions, cannot be read."""
+
+    code = "unreadable-lesions"
+
+
+class TooFewLesions(SimulationError):
+    """A side of a comparison, or a class of a fit, has too few lesions to say anything."""
+
+    code = "too-few-lesions"
