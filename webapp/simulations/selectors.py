@@ -43,8 +43,9 @@ def batches_of(user: User | AnonymousUser, project: Project) -> QuerySet[Simulat
 
 
 def usable_batches(user: User | AnonymousUser, project: Project) -> QuerySet[SimulationBatch]:
-    """Batches that arms may train on: made for arms, and complete."""
-    return batches_of(user, project).filter(purpose=SimulationBatch.Purpose.ARMS, job__state=JobState.DONE)
+    """Batches whose clusters arms may train on: made for arms, complete, with something inserted."""
+    complete = batches_of(user, project).filter(purpose=SimulationBatch.Purpose.ARMS, job__state=JobState.DONE)
+    return complete.exclude(settings_used__insertion="off")
 
 
 def usable_cases(batch: SimulationBatch) -> dict[str, int]:
