@@ -68,13 +68,18 @@ def regions(mask: NDArray[Any], minimum_area: float = 1.0, *, minimum_fraction: 
     """
     import cv2
 
-    foreground = _as_mask(mask)
-
+    whole = _as_mask(mask)
+    occupied = np.flatnonzero(whole.any(axis=1))
+    if not occupied.size:
+        return []
+    # labels are made for the part that holds something: masks are mostly empty
+    row0, row1 = int(occupied[0]), int(occupied[-1]) + 1
+    across = np.flatnonzero(whole[row0:row1].any(axis=0))
+    column0, column1 = int(across[0]), int(across[-1]) + 1
+    foreground = np.ascontiguousarray(whole[row0:row1, column0:column1])
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(
         foreground.view(np.uint8), connectivity=8, ltype=cv2.CV_32S
     )
-    if count <= 1:
-        return []
     areas = statistics[1:, cv2.CC_STAT_AREA]
     least = max(float(minimum_area), minimum_fraction * float(areas.max()))
     result = []
@@ -83,6 +88,7 @@ def regions(mask: NDArray[Any], minimum_area: float = 1.0, *, minimum_fraction: 
         if area < least:
             continue
         part = labels[top : top + height, left : left + width] == label
+        left, top = left + column0, top + row0
         result.append(Region((float(left), float(top), float(left + width), float(top + height)), area, part))
     first = [(region.box[1], region.box[0] + float(np.argmax(region.mask[0]))) for region in result]
     return [region for _, region in sorted(zip(first, result, strict=True), key=lambda pair: pair[0])]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from imaging.contours import polygons_to_mask
@@ -69,17 +69,22 @@ def lesion_mask(
     smooth = chaikin(hull, rounds)
     centroid = smooth.mean(0)
     factor = enlargement
+    radius = max(dilation_mm / spacing_mm, 1.0)
     while True:
         polygon = centroid + factor * (smooth - centroid)
-        # the filled shape may leave the image; calcifications do not, so the fill is cut at the border
-        mask = polygons_to_mask([[(float(x), float(y)) for x, y in polygon]], support.shape)
-        mask = _dilate(np.asarray(mask, dtype=bool), max(dilation_mm / spacing_mm, 1.0))
+        # only the surroundings of the cluster are worked on; the filled shape may leave the image and is cut there
+        window = _window(np.concatenate([polygon, corners]), radius, support.shape)
+        origin = (window[1].start, window[0].start)
+        shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+        grown = _dilate(polygons_to_mask([polygon - origin], shape), radius)
         if breast is not None:
-            mask &= breast | support
-        if bool(mask[support].all()):
+            grown &= breast[window] | support[window]
+        if bool(grown[support[window]].all()):
             break
         factor *= 1.05
-    return LesionMask(mask, factor, float(mask.sum()) * spacing_mm**2)
+    mask = np.zeros(support.shape, bool)
+    mask[window] = grown
+    return LesionMask(mask, factor, float(grown.sum()) * spacing_mm**2)
 
 
 def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:
@@ -100,5 +105,15 @@ def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:
     return current
 
 
+def _window(points: NDArray[Any], radius: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns around points (x, y), with room for the dilation, cut at the image."""
+    (left, top), (right, bottom) = points.min(0) - radius - 1, points.max(0) + radius + 1
+    return (
+        slice(max(int(top), 0), min(int(np.ceil(bottom)), shape[0])),
+        slice(max(int(left), 0), min(int(np.ceil(right)), shape[1])),
+    )
+
+
 def _dilate(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.distance_transform_edt(~mask) <= radius_px, dtype=bool)
+    distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance <= radius_px, dtype=bool)
