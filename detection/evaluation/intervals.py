@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from detection.evaluation.errors import EvaluationError
+from detection.evaluation.ranked_pairs import RankedPairs, checked
 from detection.evaluation.resampling import Ratio, Units, replicates
-from detection.evaluation.roc import RankedPairs, checked
 
 SKIPPED_SHARE_WARNED = 0.05
 

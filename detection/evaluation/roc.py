@@ -1,11 +1,59 @@
-"""Area under the receiver operating characteristic curve."""
+"""Receiver operating characteristic and precision-recall curves, and the area under the former."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detection.evaluation.errors import EvaluationError
+from detection.evaluation.auc_covariance import AUCCovariance, delong, obuchowski
+from detection.evaluation.ranked_pairs import RankedPairs, checked
+
+__all__ = [
+    "AUCCovariance",
+    "PrecisionRecallCurve",
+    "RocCurve",
+    "auc",
+    "delong",
+    "obuchowski",
+    "precision_recall_curve",
+    "roc_curve",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class RocCurve:
+    """Operating points from the strictest to the laxest; a row is positive when its score is at or above the threshold.
+
+    Attributes
+    ----------
+    thresholds : (k,) float64
+        The first is infinite: nothing is called positive.
+    sensitivity, false_positive_rate : (k,) float64
+    """
+
+    thresholds: NDArray[np.float64]
+    sensitivity: NDArray[np.float64]
+    false_positive_rate: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PrecisionRecallCurve:
+    """Operating points from the strictest to the laxest.
+
+    Attributes
+    ----------
+    thresholds : (k,) float64
+    precision, recall : (k,) float64
+    average_precision : float
+        Sum of precision times the step of recall, without interpolation.
+    """
+
+    thresholds: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    average_precision: float
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float | None:
@@ -32,80 +80,37 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float | None:
     return RankedPairs(positive, values).value()
 
 
-def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Labels as bool and scores as float64, both (n,), or `EvaluationError`."""
-    given = np.asarray(labels)
-    values = np.asarray(scores, dtype=np.float64)
-    if given.ndim != 1 or given.shape != values.shape:
-        raise EvaluationError(
-            f"AUC: expected one label for each score in flat lists, found shapes {given.shape} and {values.shape}."
-        )
-    if given.size and not np.isin(given, (0, 1)).all():
-        raise EvaluationError("AUC: expected labels 0 or 1.")
-    if bad := int(np.isnan(values).sum()):
-        raise EvaluationError(f"AUC: {bad} of {values.size} scores are not a number; remove or correct them.")
-    return given.astype(bool), values
+def roc_curve(labels: ArrayLike, scores: ArrayLike) -> RocCurve | None:
+    """Every operating point of the scores (scikit-learn); None where fewer than two classes are present.
 
-
-class RankedPairs:
-    """Scores of two classes sorted once, so that the AUC of any weighting of the rows is cheap.
-
-    Parameters
-    ----------
-    positive : (n,) bool
-    scores : (n,) float64
-    unit : (n,) int, optional
-        Column of the weights that each row takes; the row itself where absent.
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
     """
+    from sklearn import metrics  # a second of import time that the web process need not spend at start
 
-    def __init__(
-        self,
-        positive: NDArray[np.bool_],
-        scores: NDArray[np.float64],
-        unit: NDArray[np.intp] | None = None,
-    ) -> None:
-        column = np.arange(positive.size) if unit is None else unit
-        negative_rows = np.flatnonzero(~positive)
-        negative_rows = negative_rows[np.argsort(scores[negative_rows], kind="stable")]
-        positive_rows = np.flatnonzero(positive)
-        positive_rows = positive_rows[np.argsort(scores[positive_rows], kind="stable")]
-        ordered = scores[negative_rows]
-        # negatives strictly below each positive, and not above it: their mean counts ties half
-        self._below = np.searchsorted(ordered, scores[positive_rows], side="left")
-        self._not_above = np.searchsorted(ordered, scores[positive_rows], side="right")
-        self._negative = column[negative_rows]
-        self._positive = column[positive_rows]
+    positive, values = checked(labels, scores)
+    if positive.all() or not positive.any():
+        return None
+    false_positives, sensitivity, thresholds = metrics.roc_curve(positive, values, drop_intermediate=False)
+    return RocCurve(thresholds, sensitivity, false_positives)
 
-    @property
-    def defined(self) -> bool:
-        """Whether both classes are present."""
-        return bool(self._positive.size and self._negative.size)
 
-    def value(self) -> float | None:
-        """AUC with every row once; None where one class is missing."""
-        if not self.defined:
-            return None
-        wins = int(self._below.sum(dtype=np.int64) + self._not_above.sum(dtype=np.int64))
-        return wins / (2 * self._positive.size * self._negative.size)
+def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> PrecisionRecallCurve | None:
+    """Precision against recall (scikit-learn); None where no row is positive.
 
-    def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
-        """AUC of each resample.
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
+    """
+    from sklearn import metrics
 
-        Parameters
-        ----------
-        weights : (resamples, units) int32
-            How often each unit was drawn.
-
-        Returns
-        -------
-        (resamples,) float64
-            NaN where a class is missing from the resample.
-        """
-        drawn = np.zeros((weights.shape[0], self._negative.size + 1), dtype=np.int32)
-        np.cumsum(weights[:, self._negative], axis=1, out=drawn[:, 1:])
-        positives = weights[:, self._positive].astype(np.float64)
-        # whole numbers below 2**53: exact in float64
-        pairs = drawn[:, self._below] + drawn[:, self._not_above]
-        wins = np.einsum("bp,bp->b", positives, pairs)
-        total = 2.0 * positives.sum(axis=1) * drawn[:, -1]
-        return np.divide(wins, total, out=np.full(wins.shape, np.nan), where=total > 0)
+    positive, values = checked(labels, scores)
+    if not positive.any():
+        return None
+    precision, recall, thresholds = metrics.precision_recall_curve(positive, values)
+    average = float(metrics.average_precision_score(positive, values))
+    # the last point of scikit-learn, precision 1 at recall 0, belongs to no threshold
+    return PrecisionRecallCurve(thresholds[::-1], precision[-2::-1], recall[-2::-1], average)

@@ -15,9 +15,9 @@ from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
 from detection.evaluation.matching import ImageMatch, match_many
 from detection.evaluation.protocol import Protocol, require_same_protocol
+from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
 from detection.evaluation.result import FindingRecord, Group, LesionRecord, TestSetResult
-from detection.evaluation.roc import RankedPairs
 from detection.finding import Finding
 
 __all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate"]

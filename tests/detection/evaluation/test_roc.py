@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from detection.evaluation.errors import EvaluationError
-from detection.evaluation.roc import RankedPairs, auc
+from detection.evaluation.ranked_pairs import RankedPairs
+from detection.evaluation.roc import auc
 
 # eighths bring ties
 rows = st.lists(
