@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from imaging.errors import ImagingError
-from simulation.commands import batch, evaluate, insert, phantom
+from simulation.commands import batch, evaluate, fit_clusters, fit_contrast, insert, phantom
 from simulation.errors import SimulationError
 
-_COMMANDS = (insert, batch, phantom, evaluate)
+_COMMANDS = (insert, batch, phantom, fit_contrast, fit_clusters, evaluate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

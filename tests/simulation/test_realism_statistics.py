@@ -21,7 +21,7 @@ from simulation.realism.radiomic_distance import (
 from simulation.realism.shortcuts import SHORTCUTS, shortcut_features
 from simulation.realism.statistics import Sample, compare, ks_distance
 
-numbers = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40)
+numbers = st.lists(st.integers(-5, 5).map(float), min_size=3, max_size=40)
 
 
 def patients(count: int, each: int) -> list[str]:
