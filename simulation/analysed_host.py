@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ _LATER = frozenset(
         "mask_dilation_mm",
         "blend",
         "smoothing_px",
+        "enhancement_heterogeneity",
+        "rim_probability",
+        "rc_calc_residual",
         "two_view_tolerance_mm",
         "insertion",
     }
@@ -175,6 +178,7 @@ def _key(
         "spacing_mm": list(pair.spacing_mm) if pair.spacing_mm else None,
         "bits_stored": pair.bits_stored,
         "vendor": pair.vendor,
+        "header": asdict(pair.facts),
         "lesion_free": lesion_free,
         "exclusion": None if exclusion is None else pixels_sha256(np.packbits(exclusion)),
         "settings": {name: value for name, value in settings.to_json().items() if name not in _LATER},
