@@ -220,6 +220,16 @@ def auc_interval_of(
     return _percentile(value, drawn, n=n, unit=unit, facts=facts)
 
 
+def percentile_interval(
+    value: float, drawn: NDArray[np.float64], *, n: int, units: int, unit: str, level: float
+) -> Interval:
+    """Interval of any number from its (resamples,) bootstrap values; NaN marks a resample that does not define it."""
+    facts: dict[str, Any] = {"units": units, "level": level}
+    if units < 2:
+        return Interval(value, None, None, n, reason=f"interval undefined: only one {unit} contributes", **facts)
+    return _percentile(value, drawn, n=n, unit=unit, facts=facts)
+
+
 def _percentile(value: float, drawn: NDArray[np.float64], *, n: int, unit: str, facts: dict[str, Any]) -> Interval:
     kept = drawn[~np.isnan(drawn)]
     skipped = int(drawn.size - kept.size)

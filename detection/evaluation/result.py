@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.intervals import Interval
+from detection.evaluation.lesion_groups import Group
 from detection.evaluation.matching import FindingReason, FindingResult, LesionResult, MissReason
 from detection.evaluation.protocol import Protocol
 from detection.sample_set import Malignancy
 
 SCHEMA = "cemlab.test-set-result/1"
-
-Group = Literal["malignant", "malignant_mass", "malignant_cluster"]
 
 
 @dataclass(frozen=True)

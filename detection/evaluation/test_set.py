@@ -6,29 +6,23 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import get_args
 
 import numpy as np
 
 from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
+from detection.evaluation.lesion_groups import GROUPS, LESION_TYPES, Group
 from detection.evaluation.matching import ImageMatch, match_many
 from detection.evaluation.protocol import Protocol, require_same_protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
-from detection.evaluation.result import FindingRecord, Group, LesionRecord, TestSetResult
+from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResult
 from detection.finding import Finding
 
 __all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate"]
 
-GROUPS: tuple[Group, ...] = get_args(Group)
 _TYPES_UNKNOWN = "the lesion types of this test set are not known"
-_LESION_TYPES: dict[Group, frozenset[str]] = {
-    "malignant": frozenset({"mass", "cluster", "both", "other"}),
-    "malignant_mass": frozenset({"mass"}),
-    "malignant_cluster": frozenset({"cluster", "both"}),
-}
 
 
 def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known: bool = True) -> TestSetResult:
@@ -130,7 +124,7 @@ class _Numbers:
         rows = [
             lesion
             for lesion in lesions
-            if lesion.malignancy == "malignant" and lesion.lesion_type in _LESION_TYPES[group]
+            if lesion.malignancy == "malignant" and lesion.lesion_type in LESION_TYPES[group]
         ]
         self._ratio(("sensitivity", group), [(row.sample_id, row.outcome == "TP") for row in rows], "no lesions")
 
@@ -149,7 +143,7 @@ class _Numbers:
         rows = [
             row
             for row in findings
-            if row.localised_malignancy in ("benign", "malignant") and row.localised_type in _LESION_TYPES[group]
+            if row.localised_malignancy in ("benign", "malignant") and row.localised_type in LESION_TYPES[group]
         ]
         key = ("auc", group)
         if not rows:

@@ -1,0 +1,272 @@
+"""Free-response curves: sensitivity against false positives per image (Chakraborty 1989; CPM: LUNA16 points)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.evaluation.errors import EvaluationError
+from detection.evaluation.images import EvaluatedImage
+from detection.evaluation.intervals import Interval, percentile_interval, undefined
+from detection.evaluation.lesion_groups import LESION_TYPES, Group
+from detection.evaluation.matching import match_many
+from detection.evaluation.protocol import Protocol
+from detection.evaluation.resampling import Units
+
+CPM_POINTS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
+"""False positives per image whose sensitivities are averaged."""
+
+Denominator = Literal["all images", "images without lesions"]
+
+
+@dataclass(frozen=True)
+class FrocPoint:
+    """Sensitivity at a number of false positives per image.
+
+    Attributes
+    ----------
+    false_positives_per_image : float
+        As asked for.
+    sensitivity : Interval
+        The highest sensitivity with at most so many false positives.
+    beyond : bool
+        Whether the curve ends before this point, so that its last sensitivity stands.
+    """
+
+    false_positives_per_image: float
+    sensitivity: Interval
+    beyond: bool
+
+
+@dataclass(frozen=True, eq=False)
+class FrocCurve:
+    """A free-response curve with what it rests on.
+
+    Attributes
+    ----------
+    thresholds : (k,) float64
+        Distinct scores, highest first; findings at or above the threshold count.
+    sensitivity, false_positives_per_image : (k,) float64
+    points : tuple of FrocPoint
+        At `CPM_POINTS`.
+    cpm : Interval
+        Mean sensitivity over the points.
+    lesions, images, patients : int
+    denominator : {"all images", "images without lesions"}
+    group : str
+    sentence : str
+        How it was made, for captions.
+    """
+
+    thresholds: NDArray[np.float64]
+    sensitivity: NDArray[np.float64]
+    false_positives_per_image: NDArray[np.float64]
+    points: tuple[FrocPoint, ...]
+    cpm: Interval
+    lesions: int
+    images: int
+    patients: int
+    denominator: Denominator
+    group: Group
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary with the whole curve."""
+        return {
+            "thresholds": self.thresholds.tolist(),
+            "sensitivity": self.sensitivity.tolist(),
+            "false_positives_per_image": self.false_positives_per_image.tolist(),
+            "points": [asdict(point) for point in self.points],
+            "cpm": self.cpm.to_json(),
+            "lesions": self.lesions,
+            "images": self.images,
+            "patients": self.patients,
+            "denominator": self.denominator,
+            "group": self.group,
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _Marks:
+    """Findings that count, highest score first."""
+
+    scores: NDArray[np.float64]
+    true: NDArray[np.bool_]
+    unit: NDArray[np.intp]
+
+
+def froc_curve(
+    images: Sequence[EvaluatedImage],
+    protocol: Protocol,
+    *,
+    group: Group = "malignant",
+    denominator: Denominator = "all images",
+    resamples: int | None = None,
+) -> FrocCurve:
+    """Free-response curve of the malignant lesions of a group, with intervals over patients.
+
+    Every finding called malignant counts whatever its score, at most `protocol.top` an image; matching is greedy by
+    score, so that the matches above a threshold are the same as if only those findings existed. Duplicates follow the
+    protocol: left out, or false.
+
+    Parameters
+    ----------
+    images : sequence of EvaluatedImage
+        Every view of the test set.
+    protocol : Protocol
+        Its score threshold does not apply; its matching must be greedy.
+    group : {"malignant", "malignant_mass", "malignant_cluster"}
+        By type of the lesion; false positives are those of the type the finding says.
+    denominator : {"all images", "images without lesions"}
+        Over which false positives are counted.
+    resamples : int, optional
+        Of patients; those of the protocol where absent.
+
+    Returns
+    -------
+    FrocCurve
+        With undefined points where there are no lesions, or no images to count false positives on.
+
+    Raises
+    ------
+    EvaluationError
+        If the matching is not greedy or a finding is not usable.
+    """
+    if protocol.matching != "greedy":
+        raise EvaluationError(
+            f"FROC: matching '{protocol.matching}' changes with the threshold; choose a protocol with greedy matching."
+        )
+    units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
+    counted = [denominator == "all images" or not image.targets for image in images]
+    marks, lesion_units = _marks(images, units, protocol, group, counted)
+    lesions = np.bincount(lesion_units, minlength=len(units)).astype(np.int64)
+    free = np.bincount(units.row[counted], minlength=len(units)).astype(np.int64)
+    ends, found, false = _cumulated(marks, np.ones((1, len(units)), np.int32))
+    total, shown = int(lesions.sum()), int(free.sum())
+    draws = protocol.resamples if resamples is None else resamples
+    drawn = _resampled(marks, ends, lesions, free, units, draws, protocol.seed) if total and shown else None
+
+    def width_of(value: float, replicates: NDArray[np.float64]) -> Interval:
+        return percentile_interval(
+            value,
+            replicates,
+            n=total,
+            units=int(np.count_nonzero(lesions)),
+            unit=protocol.resampling,
+            level=protocol.confidence,
+        )
+
+    points, values = [], []
+    for index, limit in enumerate(CPM_POINTS):
+        if drawn is None:
+            why = "no lesions" if not total else "no images to count false positives on"
+            points.append(FrocPoint(limit, undefined(why, level=protocol.confidence), True))
+            continue
+        values.append(_at(found[0], false[0], limit * shown) / total)
+        width = width_of(values[-1], drawn[index])
+        points.append(FrocPoint(limit, width, bool(not false.size or false[0, -1] <= limit * shown)))
+    cpm = points[0].sensitivity
+    if drawn is not None:
+        cpm = width_of(float(np.mean(values)), drawn.mean(0))
+    return FrocCurve(
+        thresholds=marks.scores[ends],
+        sensitivity=found[0] / total if total else np.full(ends.size, np.nan),
+        false_positives_per_image=false[0] / shown if shown else np.full(ends.size, np.nan),
+        points=tuple(points),
+        cpm=cpm,
+        lesions=total,
+        images=len(images),
+        patients=len({image.patient_id for image in images}),
+        denominator=denominator,
+        group=group,
+        sentence=f"FROC of {group.replace('_', ' ')} lesions; false positives per image over {denominator}; any score, "
+        f"at most {protocol.top} findings an image; otherwise: {protocol.sentence()}",
+    )
+
+
+def _marks(
+    images: Sequence[EvaluatedImage],
+    units: Units,
+    protocol: Protocol,
+    group: Group,
+    counted: Sequence[bool],
+) -> tuple[_Marks, NDArray[np.intp]]:
+    """Marks that count, and the unit of every lesion of the group."""
+    # a score of exactly 0 stays out, as "above" is strict
+    matches = match_many(images, replace(protocol, score_above=0.0))
+    said = group.removeprefix("malignant_")
+    rows: list[tuple[float, bool, int]] = []
+    lesion_units: list[int] = []
+    for position, (image, matched) in enumerate(zip(images, matches, strict=True)):
+        unit = int(units.row[position])
+        wanted = [
+            target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group] for target in image.targets
+        ]
+        lesion_units += [unit] * sum(wanted)
+        for finding, outcome in zip(image.findings, matched.findings, strict=True):
+            if not finding.is_malignant:
+                continue
+            true = outcome.outcome == "TP" and outcome.lesion is not None and wanted[outcome.lesion]
+            false = outcome.outcome == "FP" or (outcome.outcome == "DUP" and protocol.duplicates == "fp")
+            about = counted[position] and (group == "malignant" or finding.lesion_type == said)
+            if true or (false and about):
+                rows.append((float(finding.score), true, unit))
+    rows.sort(key=lambda row: -row[0])
+    return (
+        _Marks(
+            np.array([score for score, _, _ in rows], dtype=np.float64),
+            np.array([true for _, true, _ in rows], dtype=bool),
+            np.array([unit for _, _, unit in rows], dtype=np.intp),
+        ),
+        np.array(lesion_units, dtype=np.intp),
+    )
+
+
+def _cumulated(
+    marks: _Marks, weights: NDArray[np.int32]
+) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
+    """Last mark of each distinct score, and true and false marks up to there for each row of weights."""
+    if marks.scores.size == 0:
+        nothing = np.zeros((len(weights), 0), np.int32)
+        return np.zeros(0, np.intp), nothing, nothing
+    ends = np.flatnonzero(np.append(np.diff(marks.scores) != 0, True))
+    of_mark = weights[:, marks.unit]
+    found = np.cumsum(np.where(marks.true, of_mark, 0), axis=1, dtype=np.int32)[:, ends]
+    every = np.cumsum(of_mark, axis=1, dtype=np.int32)[:, ends]
+    return ends, found, every - found
+
+
+def _at(found: NDArray[np.int32], false: NDArray[np.int32], limit: float) -> float:
+    """Most lesions found with at most `limit` false positives; 0 where the first threshold has more."""
+    index = int(np.searchsorted(false, limit + 1e-9, side="right")) - 1
+    return float(found[index]) if index >= 0 else 0.0
+
+
+def _resampled(
+    marks: _Marks,
+    ends: NDArray[np.intp],
+    lesions: NDArray[np.int64],
+    free: NDArray[np.int64],
+    units: Units,
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """(points, resamples) sensitivities; NaN where a resample has no lesion or no image to count on."""
+    values = np.full((len(CPM_POINTS), resamples), np.nan)
+    points = np.array(CPM_POINTS)
+    row = 0
+    for block in units.weight_blocks(resamples, seed):
+        _, found, false = _cumulated(marks, block)
+        totals, shown = block @ lesions, block @ free
+        for index in range(len(block)):
+            if totals[index] and shown[index]:
+                at = np.searchsorted(false[index], points * shown[index] + 1e-9, side="right") - 1
+                hit = np.where(at >= 0, found[index][at] if ends.size else 0, 0)
+                values[:, row] = hit / totals[index]
+            row += 1
+    return values
