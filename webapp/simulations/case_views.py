@@ -153,10 +153,18 @@ def crop(request: HttpRequest, project: Project, number: int, synthetic: int, wh
     if image is None:
         raise Http404("No such picture.")
     verdicts.record_image_read(actor=request.user, synthetic_view=found, session=request.session)
-    box = crops.box_around(found, image)
+    box = crops.box_around(_framed_by(found) if "beside" in request.GET else found, image)
     tag = f'"{crops.tag_of(image, box)}"'
     unchanged = get_conditional_response(request, etag=tag)
     return _with_tag(unchanged if unchanged is not None else _picture(image, box), tag)
+
+
+def _framed_by(found: SyntheticView) -> SyntheticView:
+    """The view that a repeated one is compared with, so that both pictures show the same square."""
+    first = found.batch.repeats
+    if first is None:
+        return found
+    return verdicts.case_of(first).filter(host=found.host_id).first() or found
 
 
 def _picture(image: Image, box: crops.Box) -> HttpResponse:

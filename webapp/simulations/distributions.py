@@ -13,8 +13,10 @@ FEWEST = 3
 """Under this n a distribution is not drawn."""
 SHARES = tuple(step / 20 for step in range(21))
 COLOURS = {"malignant": "role:s1", "benign": "role:s2"}
-DASHES = {"requested": "dot", "realised": "solid", "real": "dash"}
-SYMBOLS = {"requested": "circle-open", "realised": "circle", "real": "diamond-open"}
+DASHES = {"requested": "dot", "realised": "solid", "measured": "dashdot", "real": "dash"}
+SYMBOLS = {"requested": "circle-open", "realised": "circle", "measured": "square-open", "real": "diamond-open"}
+MARKED = ("measured", "real")
+"""Series whose points carry a mark: measured in the images, real ones and synthetic ones alike."""
 CLASSES = ("malignant", "benign")
 
 
@@ -22,8 +24,10 @@ CLASSES = ("malignant", "benign")
 class Measure:
     """One property of clusters.
 
-    `requested` and `realised` are paths into the record of a synthetic view; `requested` is empty where the plan does
-    not fix the property. `real` is the name in the batch's summary of real clusters.
+    `requested`, `realised` and `measured` are paths into the record of a synthetic view: as planned, as inserted, and
+    as it is found in the image by the measurement that real clusters go through. `requested` is empty where the plan
+    does not fix the property, `measured` where what was realised is measured like that already. `name` is the key in
+    the batch's summary of real clusters.
     """
 
     name: str
@@ -32,14 +36,30 @@ class Measure:
     requested: str
     realised: str
     digits: int
+    measured: str = ""
     not_requested: str = ""
 
 
 MEASURES = (
-    Measure("count", "Calcifications", "", "cluster__plan__count", "cluster__count", 0),
-    Measure("diameter_mm", "Diameter", "mm", "cluster__plan__diameter_mm", "cluster__diameter_mm", 1),
+    Measure("count", "Calcifications", "", "cluster__plan__count", "cluster__count", 0, "outcome__measured__count"),
     Measure(
-        "spacing_mm", "Spacing", "mm", "", "outcome__spacing_mm", 2, "count and diameter of the plan leave it open"
+        "diameter_mm",
+        "Diameter",
+        "mm",
+        "cluster__plan__diameter_mm",
+        "cluster__diameter_mm",
+        1,
+        "outcome__measured__diameter_mm",
+    ),
+    Measure(
+        "spacing_mm",
+        "Spacing",
+        "mm",
+        "",
+        "outcome__spacing_mm",
+        2,
+        "outcome__measured__spacing_mm",
+        "count and diameter of the plan leave it open",
     ),
     Measure(
         "contrast_to_noise",
@@ -48,6 +68,7 @@ MEASURES = (
         "",
         "cluster__median_contrast_to_noise",
         1,
+        "outcome__measured__contrast_to_noise",
         "it follows from size, tissue and beam",
     ),
     Measure("enhancement", "Enhancement", "", "enhancement__requested", "enhancement__realised", 3),
@@ -63,7 +84,7 @@ def figures(batch: SimulationBatch, malignancy: str = "") -> list[dict[str, Any]
         Only this class; both where empty.
     """
     classes = [one for one in CLASSES if malignancy in ("", one)]
-    paths = [path for measure in MEASURES for path in (measure.requested, measure.realised) if path]
+    paths = [path for measure in MEASURES for path in (measure.requested, measure.realised, measure.measured) if path]
     rows = list(batch.synthetic_views.values("malignancy", *(f"record__{path}" for path in paths)))
     real = batch.summary.get("real", {})
     drawn = []
@@ -75,15 +96,19 @@ def figures(batch: SimulationBatch, malignancy: str = "") -> list[dict[str, Any]
             found = {
                 "requested": _numbers(own, measure.requested),
                 "realised": _numbers(own, measure.realised),
+                "measured": _numbers(own, measure.measured),
                 "real": [float(value) for value in real.get(one, {}).get(measure.name, [])],
             }
             for kind, values in found.items():
-                if kind == "requested" and not measure.requested:
+                if (kind == "requested" and not measure.requested) or (kind == "measured" and not measure.measured):
                     continue
+                if kind == "real":
+                    notes += _notes_on_real(one, values, batch, measure)
+                elif len(values) < FEWEST:
+                    notes.append(f"{kind} {one}: n={len(values)}, too few")
                 if len(values) < FEWEST:
-                    notes.append(_why_missing(kind, one, values, batch, measure))
-                else:
-                    series.append((kind, one, values))
+                    continue
+                series.append((kind, one, values))
         if not measure.requested:
             notes.append(f"requested: not set, {measure.not_requested}")
         drawn.append(
@@ -104,12 +129,13 @@ def _numbers(rows: Sequence[dict[str, Any]], path: str) -> list[float]:
     return [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
 
 
-def _why_missing(kind: str, malignancy: str, values: list[float], batch: SimulationBatch, measure: Measure) -> str:
-    if kind == "real":
-        reasons = batch.summary.get("real_reasons", {}).get(malignancy, {})
-        why = reasons.get(measure.name) or "measured when the simulation runs"
-        return f"real {malignancy}: not measured, {why}"
-    return f"{kind} {malignancy}: n={len(values)}, too few"
+def _notes_on_real(malignancy: str, values: list[float], batch: SimulationBatch, measure: Measure) -> list[str]:
+    """Why real clusters are not drawn, or how many of them are."""
+    reason = batch.summary.get("real_reasons", {}).get(malignancy, {}).get(measure.name, "")
+    if len(values) < FEWEST:
+        why = reason or "they are measured when the simulation runs"
+        return [f"real {malignancy}: not drawn, n={len(values)}; {why}"]
+    return [f"real {malignancy}: {reason}"] if reason else []
 
 
 def _trace(measure: Measure, kind: str, malignancy: str, values: list[float]) -> dict[str, Any]:
@@ -122,7 +148,7 @@ def _trace(measure: Measure, kind: str, malignancy: str, values: list[float]) ->
         "legendgroup": kind,
         "x": [round(value, 4) for value in points],
         "y": list(SHARES),
-        "mode": "lines+markers" if kind == "real" else "lines",
+        "mode": "lines+markers" if kind in MARKED else "lines",
         "line": {"color": COLOURS[malignancy], "dash": DASHES[kind], "width": 2},
         "marker": {"color": COLOURS[malignancy], "symbol": SYMBOLS[kind], "size": 6},
         "customdata": [

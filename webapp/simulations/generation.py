@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imaging.contours import polygons_to_mask
 from imaging.pair import CEMPair
 from imaging.reading import read_pair
+from simulation.analysed_host import AnalysedHost, HostCache, analyse_host
 from simulation.case import SimulatedCase, simulate
 from simulation.errors import SimulationError
 from simulation.settings import SimulationSettings
@@ -25,11 +26,14 @@ from webapp.jobs.context import JobContext
 from webapp.jobs.errors import JobStopped
 from webapp.simulations.contrasts import MeasuredContrast, measured_contrasts
 from webapp.simulations.hosts import HostBreast, HostFilter, HostView, choose_hosts, host_breasts
+from webapp.simulations.lesion_measures import real_clusters, training_lesions
 from webapp.simulations.models import SimulationBatch, SyntheticView
 from webapp.simulations.storing import MadeView, Malignancy, store_case
 
 HOSTS_TRIED = 20
 """Hosts a case may try before the batch gives up."""
+ANALYSED_KEPT = 4
+"""Analysed views in memory: those of one breast, and of the one before it."""
 EXCLUSION_MARGIN_MM = 10.0
 EXCLUSION_MARGIN_SHARE = 0.04
 """Of the longer image side, where the pixel size is unknown."""
@@ -55,6 +59,15 @@ class PlannedCase:
     outlines: dict[int, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Maker:
+    """What all cases of a batch share."""
+
+    settings: SimulationSettings
+    contrasts: dict[Malignancy, MeasuredContrast]
+    analysed: HostCache
+
+
 def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
     """Make every case of the batch that is not stored yet.
 
@@ -70,7 +83,8 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
         When asked to stop; finished cases stay.
     """
     settings = SimulationSettings.from_json(batch.settings_used)
-    contrasts = measured_contrasts(batch.version)
+    lesions = training_lesions(batch.version)
+    contrasts = measured_contrasts(lesions)
     for malignancy, contrast in contrasts.items():
         context.log(f"enhancement of {malignancy} clusters from: {contrast.source} (n={contrast.measured})")
     candidates = host_breasts(batch.version)
@@ -83,7 +97,9 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
             else "some with lesions, which are kept out of the clusters' way"
         )
     )
-    cases = _planned(batch, candidates, choice.hosts)
+    # cases of one host follow each other, so that its analysis serves them all; the result does not depend on it
+    cases = sorted(_planned(batch, candidates, choice.hosts), key=lambda case: case.hosts[0][0].words)
+    maker = Maker(settings, contrasts, HostCache(size=ANALYSED_KEPT))
     refused: Counter[str] = Counter(batch.summary.get("refused", {}))
     summary: dict[str, Any] = {
         "cases": len(cases),
@@ -94,6 +110,7 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
             malignancy: {"source": contrast.source, "measured": contrast.measured}
             for malignancy, contrast in contrasts.items()
         },
+        **real_clusters(lesions),
     }
     stored = set(batch.synthetic_views.values_list("malignancy", "case_number"))
     started = time.monotonic()
@@ -103,7 +120,7 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
         context.progress(position / len(cases), f"case {position + 1} of {len(cases)}")
         if (case.malignancy, case.number) in stored:
             continue
-        _make_case(batch, case, contrasts[case.malignancy], settings, refused, context)
+        _make_case(batch, case, maker, refused, context)
         with context.atomic():
             so_far = summary | {"made": position + 1, "refused": dict(refused)}
             SimulationBatch.objects.filter(pk=batch.pk).update(summary=so_far)
@@ -158,12 +175,7 @@ def _repeated(made: Iterable[SyntheticView], candidates: list[HostBreast], *, sa
 
 
 def _make_case(
-    batch: SimulationBatch,
-    planned: PlannedCase,
-    contrast: MeasuredContrast,
-    settings: SimulationSettings,
-    refused: Counter[str],
-    context: JobContext,
+    batch: SimulationBatch, planned: PlannedCase, maker: Maker, refused: Counter[str], context: JobContext
 ) -> None:
     reasons: list[str] = []
     label = f"{planned.malignancy} case {planned.number}"
@@ -172,7 +184,7 @@ def _make_case(
         for host_view in host.views:
             try:
                 partner = made[0].case.placement if made else None
-                case = _simulate(host, host_view, planned, variant, settings, contrast, partner)
+                case = _simulate(host, host_view, planned, variant, partner, maker)
             except SimulationError as error:
                 refused[error.code] += 1
                 reasons.append(f"{error.code} ({error})")
@@ -181,7 +193,9 @@ def _make_case(
             made.append(MadeView(host_view, case))
         if made:
             _require_outlines(planned, made)
-            store_case(batch, planned.malignancy, planned.number, planned.seed, host, made, contrast)
+            store_case(
+                batch, planned.malignancy, planned.number, planned.seed, host, made, maker.contrasts[planned.malignancy]
+            )
             return
     if len(planned.hosts) == 1:
         raise UserError(f"The host refuses {label}: {'; '.join(reasons)}.")
@@ -209,23 +223,30 @@ def _simulate(
     host_view: HostView,
     planned: PlannedCase,
     variant: int,
-    settings: SimulationSettings,
-    contrast: MeasuredContrast,
     partner: Any,
+    maker: Maker,
 ) -> SimulatedCase:
-    pair = _pair(host_view.view)
-    exclusion = exclusion_mask(host_view, pair) if host_view.polygons else None
+    lesion_free = host.lesion_free or not host_view.polygons
+
+    def analyse() -> AnalysedHost:
+        pair = _pair(host_view.view)
+        exclusion = exclusion_mask(host_view, pair) if host_view.polygons else None
+        return analyse_host(pair, lesion_free=lesion_free, exclusion=exclusion, settings=maker.settings)
+
+    # within a batch a view has one exclusion and one set of settings
+    analysed = maker.analysed.get(host_view.view.pk, analyse)
     return simulate(
-        pair,
+        analysed.pair,
         lesion_type="cluster",
         malignancy=planned.malignancy,
         seed=planned.seed,
         variant=variant,
-        settings=settings,
-        exclusion=exclusion,
-        contrast=contrast.distribution,
-        lesion_free=host.lesion_free or not host_view.polygons,
+        settings=maker.settings,
+        exclusion=analysed.exclusion,
+        contrast=maker.contrasts[planned.malignancy].distribution,
+        lesion_free=lesion_free,
         partner=partner,
+        analysed=analysed,
     )
 
 

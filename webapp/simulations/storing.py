@@ -28,6 +28,7 @@ from webapp.core.errors import UserError
 from webapp.simulations.contrasts import MeasuredContrast
 from webapp.simulations.distributions import spacing_mm
 from webapp.simulations.hosts import HostBreast, HostView
+from webapp.simulations.lesion_measures import measured_calcifications
 from webapp.simulations.models import SimulationBatch, SyntheticView
 
 Malignancy = Literal["benign", "malignant"]
@@ -100,11 +101,7 @@ def store_case(
                         "host_lesion_free": host.lesion_free,
                         "excluded_lesions": len(entry.host.polygons),
                         "contrast_source": contrast.source,
-                        "outcome": {
-                            "spacing_mm": spacing_mm(
-                                entry.case.record["cluster"]["calcifications"], entry.case.record["host"]["spacing_mm"]
-                            )
-                        },
+                        "outcome": _outcome(entry.case),
                     },
                 )
 
@@ -116,6 +113,15 @@ def store_case(
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _outcome(case: SimulatedCase) -> dict[str, Any]:
+    """What the plots compare: spacing as inserted, and everything as it is measured on real clusters."""
+    pixel_mm = case.record["host"]["spacing_mm"]
+    return {
+        "spacing_mm": spacing_mm(case.record["cluster"]["calcifications"], pixel_mm),
+        "measured": measured_calcifications(case.pair.low_energy, case.mask, pixel_mm),
+    }
 
 
 def _images(batch: SimulationBatch, malignancy: str, number: int, entry: MadeView, folder: Path) -> list[ImageDraft]:
