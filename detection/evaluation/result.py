@@ -13,7 +13,7 @@ from detection.evaluation.matching import FindingReason, FindingResult, LesionRe
 from detection.evaluation.protocol import Protocol
 from detection.sample_set import Malignancy
 
-SCHEMA = "cemlab.test-set-result/1"
+SCHEMA = "cemlab.test-set-result/2"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class TestSetResult:
     sensitivity, precision, auc : dict from group to Interval
     precision_duplicates_false : dict from group to Interval, or None
         Precision with duplicates counted as false positives; only where the protocol says "report".
+    units : tuple of str
+        What is resampled: every patient (or image) of the test set, sorted, those without lesions or findings too.
     lesions, findings : tuples of records
         Ordered by image.
     warnings : tuple of str
@@ -89,6 +91,7 @@ class TestSetResult:
     precision: Mapping[Group, Interval]
     auc: Mapping[Group, Interval]
     precision_duplicates_false: Mapping[Group, Interval] | None
+    units: tuple[str, ...]
     lesions: tuple[LesionRecord, ...]
     findings: tuple[FindingRecord, ...]
     warnings: tuple[str, ...]
@@ -109,6 +112,7 @@ class TestSetResult:
             "precision": _numbers_to_json(self.precision),
             "auc": _numbers_to_json(self.auc),
             "precision_duplicates_false": None if strict is None else _numbers_to_json(strict),
+            "units": list(self.units),
             "lesions": [asdict(record) for record in self.lesions],
             "findings": [asdict(record) for record in self.findings],
             "warnings": list(self.warnings),
@@ -151,6 +155,7 @@ class TestSetResult:
                 precision=_numbers_from_json(body["precision"]),
                 auc=_numbers_from_json(body["auc"]),
                 precision_duplicates_false=None if strict is None else _numbers_from_json(strict),
+                units=tuple(body["units"]),
                 lesions=tuple(LesionRecord(**record) for record in body["lesions"]),
                 findings=tuple(FindingRecord(**record) for record in body["findings"]),
                 warnings=tuple(body["warnings"]),

@@ -12,12 +12,13 @@ import numpy as np
 from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
-from detection.evaluation.lesion_groups import GROUPS, LESION_TYPES, Group
+from detection.evaluation.lesion_groups import GROUPS, Group
 from detection.evaluation.matching import ImageMatch, match_many
 from detection.evaluation.protocol import Protocol, require_same_protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
 from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResult
+from detection.evaluation.rows_of_group import findings_of, lesions_of, located_in
 from detection.finding import Finding
 
 __all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate"]
@@ -64,7 +65,8 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
     findings = _finding_records(images, matches)
     patients = [image.patient_id for image in images]
     unit_of = patients if protocol.resampling == "patient" else [image.sample_id for image in images]
-    numbers = _Numbers(Units(unit_of), dict(zip((i.sample_id for i in images), unit_of, strict=True)), protocol)
+    units = Units(unit_of)
+    numbers = _Numbers(units, dict(zip((i.sample_id for i in images), unit_of, strict=True)), protocol)
     known = [group for group in GROUPS if groups_known or group == "malignant"]
     for group in known:
         numbers.sensitivity(group, lesions)
@@ -88,6 +90,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
         precision=gathered("precision"),
         auc=gathered("auc"),
         precision_duplicates_false=gathered("strict precision") if protocol.duplicates == "report" else None,
+        units=units.names,
         lesions=lesions,
         findings=findings,
         warnings=_warnings(images, lesions, findings, values),
@@ -121,18 +124,11 @@ class _Numbers:
         self._finish: dict[tuple[str, Group], Callable[[np.ndarray], Interval]] = {}
 
     def sensitivity(self, group: Group, lesions: Sequence[LesionRecord]) -> None:
-        rows = [
-            lesion
-            for lesion in lesions
-            if lesion.malignancy == "malignant" and lesion.lesion_type in LESION_TYPES[group]
-        ]
+        rows = lesions_of(group, lesions)
         self._ratio(("sensitivity", group), [(row.sample_id, row.outcome == "TP") for row in rows], "no lesions")
 
     def precision(self, group: Group, findings: Sequence[FindingRecord], *, duplicates_as_false: bool) -> None:
-        counted = {"TP", "FP", "DUP"} if duplicates_as_false else {"TP", "FP"}
-        called = [row for row in findings if row.called_malignant and row.outcome in counted]
-        if group != "malignant":
-            called = [row for row in called if row.lesion_type == group.removeprefix("malignant_")]
+        called = findings_of(group, findings, duplicates_as_false=duplicates_as_false)
         self._ratio(
             ("strict precision" if duplicates_as_false else "precision", group),
             [(row.sample_id, row.outcome == "TP") for row in called],
@@ -140,11 +136,7 @@ class _Numbers:
         )
 
     def auc(self, group: Group, findings: Sequence[FindingRecord]) -> None:
-        rows = [
-            row
-            for row in findings
-            if row.localised_malignancy in ("benign", "malignant") and row.localised_type in LESION_TYPES[group]
-        ]
+        rows = located_in(group, findings)
         key = ("auc", group)
         if not rows:
             self._finish[key] = lambda drawn: undefined("no matched findings", level=self._protocol.confidence)

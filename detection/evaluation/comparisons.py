@@ -1,0 +1,225 @@
+"""Differences between two arms on one test set, paired over patients."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection.evaluation.errors import EvaluationError
+from detection.evaluation.hypothesis_tests import TestResult, mcnemar
+from detection.evaluation.intervals import Interval, percentile_interval, undefined
+from detection.evaluation.lesion_groups import GROUPS, Group
+from detection.evaluation.ranked_pairs import RankedPairs
+from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
+from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResult
+from detection.evaluation.rows_of_group import findings_of, lesions_of, located_in
+from detection.evaluation.test_set import require_comparable
+
+METRICS = ("sensitivity", "precision", "auc")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number of an arm minus that of a reference arm.
+
+    Attributes
+    ----------
+    metric : {"sensitivity", "precision", "auc"}
+    group : {"malignant", "malignant_mass", "malignant_cluster"}
+    interval : Interval
+        Of the difference: both arms on the same resamples of patients.
+    test : TestResult
+        Two-sided, from the share of resamples on either side of 0.
+    """
+
+    metric: str
+    group: Group
+    interval: Interval
+    test: TestResult
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary."""
+        return {
+            "metric": self.metric,
+            "group": self.group,
+            "interval": self.interval.to_json(),
+            "test": self.test.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """Whether an arm is no worse than the reference by more than a margin fixed beforehand.
+
+    Attributes
+    ----------
+    margin : float
+    lower : float or None
+        One-sided bound of the difference.
+    level : float
+        Of the one-sided bound.
+    holds : bool or None
+        lower > -margin; None where undefined.
+    reason : str or None
+    """
+
+    margin: float
+    lower: float | None
+    level: float
+    holds: bool | None
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-ready dictionary with every field."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class GainsAndLosses:
+    """Malignant lesions by what the two arms found.
+
+    Attributes
+    ----------
+    gained, lost, both, neither : tuple of (sample_id, lesion_id)
+        Gained: found by the arm and not by the reference.
+    patients : TestResult
+        McNemar's test over patients with any lesion of the group found (units are patients, so that views of one
+        patient do not count twice).
+    """
+
+    gained: tuple[tuple[str, str], ...]
+    lost: tuple[tuple[str, str], ...]
+    both: tuple[tuple[str, str], ...]
+    neither: tuple[tuple[str, str], ...]
+    patients: TestResult
+
+
+def paired_differences(arm: TestSetResult, reference: TestSetResult) -> list[Difference]:
+    """Every number of `arm` minus the same of `reference`, on the same resamples of patients.
+
+    Resamples, seed and level follow the protocol. p = 2 min((#{d* <= 0} + 1), (#{d* >= 0} + 1)) / (B + 1), at most 1
+    (Davison and Hinkley 1997, section 4.4, inverted percentile interval). Correct several of them with `holm`.
+
+    Raises
+    ------
+    ProtocolMismatch
+        If the results come from different protocols or test sets.
+    """
+    require_comparable(arm, reference)
+    units = Units(arm.units)
+    keys = [(metric, group) for metric in METRICS for group in GROUPS if arm.groups_known or group == "malignant"]
+    numbers = [_Number.of(result, metric, group, units) for metric, group in keys for result in (arm, reference)]
+    protocol = arm.protocol
+    drawn = replicates([number.statistic for number in numbers], units, protocol.resamples, protocol.seed)
+    return [
+        _difference(metric, group, numbers[2 * i : 2 * i + 2], drawn[2 * i] - drawn[2 * i + 1], arm)
+        for i, (metric, group) in enumerate(keys)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Number:
+    """A number of one arm, and the same for any resample of patients."""
+
+    value: float | None
+    statistic: Statistic
+    rows: int
+    contributing: frozenset[int]
+
+    @classmethod
+    def of(cls, result: TestSetResult, metric: str, group: Group, units: Units) -> _Number:
+        position = {name: index for index, name in enumerate(units.names)}
+        by_patient = result.protocol.resampling == "patient"
+
+        def unit(row: LesionRecord | FindingRecord) -> int:
+            return position[row.patient_id if by_patient else row.sample_id]
+
+        if metric == "auc":
+            located = located_in(group, result.findings)
+            pairs = RankedPairs(
+                np.array([row.localised_malignancy == "malignant" for row in located], dtype=bool),
+                np.array([row.malignancy for row in located], dtype=np.float64),
+                np.array([unit(row) for row in located], dtype=np.intp),
+            )
+            return cls(pairs.value(), pairs, len(located), frozenset(map(unit, located)))
+        rows: Sequence[LesionRecord | FindingRecord] = (
+            lesions_of(group, result.lesions) if metric == "sensitivity" else findings_of(group, result.findings)
+        )
+        above, below = np.zeros(len(units), np.int64), np.zeros(len(units), np.int64)
+        for row in rows:
+            below[unit(row)] += 1
+            above[unit(row)] += row.outcome == "TP"
+        value = float(above.sum() / below.sum()) if rows else None
+        return cls(value, Ratio(above, below, Units(units.names)), len(rows), frozenset(map(unit, rows)))
+
+
+def _difference(
+    metric: str, group: Group, numbers: Sequence[_Number], drawn: NDArray[np.float64], arm: TestSetResult
+) -> Difference:
+    unit, level = arm.protocol.resampling, arm.protocol.confidence
+    first, second = numbers
+    rows = max(first.rows, second.rows)
+    method = f"paired bootstrap of {unit}s"
+    if first.value is None or second.value is None:
+        width = undefined("the number is undefined in an arm", n=rows, level=level)
+        return Difference(metric, group, width, TestResult(None, None, method, rows, width.reason))
+    contributing = len(first.contributing | second.contributing)
+    value = first.value - second.value
+    width = percentile_interval(value, drawn, n=rows, units=contributing, unit=unit, level=level)
+    if width.low is None:
+        return Difference(metric, group, width, TestResult(value, None, method, rows, width.reason))
+    kept = drawn[~np.isnan(drawn)]
+    tail = min(int((kept <= 0).sum()), int((kept >= 0).sum())) + 1
+    return Difference(metric, group, width, TestResult(value, min(1.0, 2 * tail / (kept.size + 1)), method, rows))
+
+
+def non_inferiority(difference: Difference, margin: float) -> NonInferiority:
+    """One-sided test from the lower end of the two-sided interval: a 95 % interval gives a one-sided 97.5 % bound.
+
+    Raises
+    ------
+    EvaluationError
+        If the margin is not positive.
+    """
+    if margin <= 0:
+        raise EvaluationError(f"Non-inferiority: expected a margin above 0, found {margin:g}.")
+    interval = difference.interval
+    level = (1 + interval.level) / 2
+    if interval.low is None:
+        return NonInferiority(margin, None, level, None, interval.reason)
+    return NonInferiority(margin, interval.low, level, interval.low > -margin)
+
+
+def gains_and_losses(arm: TestSetResult, reference: TestSetResult, group: Group = "malignant") -> GainsAndLosses:
+    """Lesions that one arm found and the other did not.
+
+    Raises
+    ------
+    ProtocolMismatch
+        If the results come from different protocols or test sets.
+    """
+    require_comparable(arm, reference)
+    hits = [{(row.sample_id, row.lesion_id): row.outcome == "TP" for row in r.lesions} for r in (arm, reference)]
+    rows = lesions_of(group, arm.lesions)
+    sorted_into: defaultdict[tuple[bool, bool], list[tuple[str, str]]] = defaultdict(list)
+    patients: dict[str, list[bool]] = {}
+    for row in rows:
+        key = (row.sample_id, row.lesion_id)
+        outcome = (hits[0][key], hits[1][key])
+        sorted_into[outcome].append(key)
+        seen = patients.setdefault(row.patient_id, [False, False])
+        seen[0] |= outcome[0]
+        seen[1] |= outcome[1]
+    outcomes = np.array([patients[name] for name in sorted(patients)], dtype=bool).reshape(-1, 2)
+    return GainsAndLosses(
+        gained=tuple(sorted_into[True, False]),
+        lost=tuple(sorted_into[False, True]),
+        both=tuple(sorted_into[True, True]),
+        neither=tuple(sorted_into[False, False]),
+        patients=mcnemar(outcomes[:, 0], outcomes[:, 1]),
+    )
