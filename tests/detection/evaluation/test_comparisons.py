@@ -37,7 +37,7 @@ def test_differences_are_those_of_repeated_patients() -> None:
     arm, reference = two_arms(3, 24)
     found = paired_differences(evaluate(arm, protocol), evaluate(reference, protocol))
     units = Units([one.patient_id for one in arm])
-        drawn: dict[tuple[str, str], list[float]] = {}
+    drawn: dict[tuple[str, str], list[float]] = {}
     for block in units.weight_blocks(100, QUICK.seed):
         for weights in block:
             results = [evaluate(repeated(images, units, weights), protocol) for images in (arm, reference)]
