@@ -34,6 +34,8 @@ _TILE = 33
 _TILES = 240
 _LEAST_TILES = 20
 _PERCENTILE = 10
+# How often the tile is high-passed: once leaves fine texture in, which looks like noise.
+_HIGH_PASS = 2
 _REFERENCE_COUNT = 64
 _REFERENCE_PACKING = 0.625
 
@@ -155,7 +157,7 @@ def _noise_power(profile: VendorProfile, spacing_mm: float) -> tuple[NDArray[Any
     response = response * (1 + profile.enhancement_gain * (1 - low_pass))
     rows, columns = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]
     smoothing = np.cos(np.pi * rows) ** 2 * np.cos(np.pi * columns) ** 2
-    power = (response * (1 - smoothing)) ** 2
+    power = (response * (1 - smoothing) ** _HIGH_PASS) ** 2
     # columns other than the first and last stand for two frequencies
     weight = np.full(power.shape, 2.0)
     weight[:, 0] = weight[:, -1] = 1.0
@@ -177,8 +179,8 @@ def _depth(breast: NDArray[np.bool_], spacing_mm: float) -> tuple[NDArray[np.flo
 def _tiles(
     image: NDArray[Any], depth: NDArray[np.float64], step: int, spacing_mm: float, maximum: int
 ) -> NDArray[np.float32]:
-    """Evenly spread tiles of the fully compressed breast, one pixel wider on each side; (tiles, side, side)."""
-    side = min(_TILE, max(9, min(image.shape) // 12) | 1) + 2
+    """Evenly spread tiles of the fully compressed breast, wider by the reach of the high-pass; (tiles, side, side)."""
+    side = min(_TILE, max(9, min(image.shape) // 12) | 1) + 2 * _HIGH_PASS
     inside = depth[depth > 0]
     limit = min(INNER_MM, float(np.percentile(inside, 75))) if inside.size else np.inf
     tiles = _cut(image, depth >= max(limit, 0.75 * side * spacing_mm), step, side, _TILES)
@@ -201,7 +203,8 @@ def _cut(image: NDArray[Any], where: NDArray[np.bool_], step: int, side: int, co
 
 
 def _noise_width(logit: NDArray[np.float32], profile: VendorProfile, spacing_mm: float) -> Calibration:
-    fine = (logit - _binomial(logit))[:, 1:-1, 1:-1]
+    fine = logit - _binomial(logit)
+    fine = (fine - _binomial(fine))[:, _HIGH_PASS:-_HIGH_PASS, _HIGH_PASS:-_HIGH_PASS]
     spread = fine.std(axis=(1, 2))
     level = logit.mean((1, 2))
     level = level - np.median(level)

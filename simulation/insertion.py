@@ -18,7 +18,7 @@ from simulation.calcification import Calcification, CalcificationLayer, reach_px
 from simulation.calibration import Calibration
 from simulation.contrast_to_noise import local_noise
 from simulation.display_curve import to_grey, to_logit
-from simulation.template import log_template
+from simulation.template import local_scatter, log_template
 from simulation.vendor import VendorProfile
 
 MEDIAN_CONTRAST_TO_NOISE = (1.5, 12.0)
@@ -129,7 +129,10 @@ def insert_calcifications(
         attenuation_per_mm=packing * profile.hydroxyapatite_low,
         origin=(row0, column0),
     )
-    template = log_template(layer, profile, spacing_mm, rng=rng if noise_consistency else None)
+    scatter = local_scatter(image, region, profile, spacing_mm, maximum=maximum, width=calibration.width)
+    template = log_template(
+        layer, profile, spacing_mm, rng=rng if noise_consistency else None, scatter_to_primary=scatter
+    )
     host = image[row0:row1, column0:column1].astype(np.float32)
     shown = to_grey(to_logit(host, maximum) + template / np.float32(calibration.width), maximum)
     change = np.where(host > 0, shown - np.clip(host, 0.5, maximum - 0.5), 0)
