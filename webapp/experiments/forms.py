@@ -244,7 +244,8 @@ class DesignForms:
             datasets.versions_of(user, project).filter(state=DatasetVersion.State.FROZEN).order_by("-frozen_at")
         )
         chosen = given.values["version"]
-        simulations = usable_batches(user, project).filter(version=int(chosen) if chosen.isdigit() else None)
+        number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else None
+        simulations = usable_batches(user, project).filter(version=number)
         data = given.as_data()
         if check:
             self.form = DesignForm(data, versions=self.versions, simulations=simulations)
