@@ -339,7 +339,7 @@ def _pixels(dataset: Dataset, pixels: np.ndarray, bits_stored: int, photometric:
         raise ValueError(f"pixel values must lie between 0 and {maximum} for {bits_stored} bits stored")
     allocated = 8 if bits_stored <= 8 else 16
     low, high = display_window(pixels, bits_stored)
-    stored = pixels.astype(np.uint8 if allocated == 8 else "<u2")
+    stored = pixels.astype(np.uint8 if allocated == 8 else "<u2", copy=False)
     if photometric == "MONOCHROME1":
         stored = (maximum - stored).astype(stored.dtype)
         low, high = maximum - high, maximum - low

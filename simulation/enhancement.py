@@ -188,7 +188,7 @@ def ring_reach(mask: NDArray[np.bool_]) -> int:
 
 
 def _dilation(mask: NDArray[np.bool_]) -> float:
-    area = int(mask.sum())
+    area = int(np.count_nonzero(mask))
     if area == 0:
         raise ValueError("the mask is empty")
     return max(2.0, 0.3 * float(np.sqrt(area / np.pi)))
