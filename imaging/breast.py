@@ -93,10 +93,8 @@ def bounding_box(mask: NDArray[Any]) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def chest_wall_side(mask: NDArray[Any]) -> Literal["left", "right"]:
-    """Side of the image on which the chest wall lies: where the breast is cut off along the longer line.
-
-    Measured at the edges of the breast's own box, so that padding does not matter.
+def chest_wall_contact(mask: NDArray[Any]) -> tuple[int, int]:
+    """Pixels of the breast along the left and the right edge of its own box, so that padding does not matter.
 
     Raises
     ------
@@ -110,6 +108,18 @@ def chest_wall_side(mask: NDArray[Any]) -> Literal["left", "right"]:
     if left == right:
         half = part.shape[1] // 2
         left, right = int(part[:, :half].sum()), int(part[:, half:].sum())
+    return left, right
+
+
+def chest_wall_side(mask: NDArray[Any]) -> Literal["left", "right"]:
+    """Side of the image on which the chest wall lies: where the breast is cut off along the longer line.
+
+    Raises
+    ------
+    BreastNotFound
+        If the mask is empty.
+    """
+    left, right = chest_wall_contact(mask)
     return "left" if left >= right else "right"
 
 

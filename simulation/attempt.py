@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,8 @@ def _attempt(
     plan = (
         partner.plan if partner else draw_plan(stream("plan"), malignancy, spread_scale=spread_scale(host.spacing_mm))
     )
+    if host.most_calcifications is not None and partner is None:
+        plan = replace(plan, count=min(plan.count, host.most_calcifications))
     region = _search_region(host, cell, plan)
     candidates = find_candidates(host.low_energy, region, host.area.mask, stream("candidates"), wanted=plan.count)
     cluster = grow_cluster(

@@ -33,6 +33,60 @@ class SaturatedImage(UnusableInput):
     code = "saturated-image"
 
 
+class UnsuitableView(UnusableInput):
+    """The file is no whole-breast view: spot, magnification, specimen, biopsy, tomosynthesis, raw, another view."""
+
+    code = "unsuitable-view"
+
+
+class WrongImageKind(UnusableInput):
+    """The file given as low-energy or recombined is, by its header, something else."""
+
+    code = "wrong-image-kind"
+
+
+class ViewNotStated(UnusableInput):
+    """Neither the caller nor a file says which breast or which view it is, and the pixels do not tell."""
+
+    code = "view-not-stated"
+
+
+class ConflictingLaterality(UnusableInput):
+    """The breast lies on the other side of the picture than header or laterality say."""
+
+    code = "conflicting-laterality"
+
+
+class InvertedImage(UnusableInput):
+    """Air is brighter than the breast, or the header contradicts itself on black and white."""
+
+    code = "inverted-image"
+
+
+class MismatchedPair(UnusableInput):
+    """The two images are not of one view: size, study, laterality or view differ."""
+
+    code = "mismatched-pair"
+
+
+class MisregisteredPair(UnusableInput):
+    """The recombined image is shifted against the low-energy image."""
+
+    code = "misregistered-pair"
+
+
+class ImplantPresent(UnusableInput):
+    """The breast has an implant."""
+
+    code = "implant-present"
+
+
+class AlreadyCalcified(SimulationError):
+    """Bright spots like calcifications cover most of the permitted area."""
+
+    code = "already-calcified"
+
+
 class LesionFreeNotAsserted(SimulationError):
     """Nobody stated that the host is lesion-free and no exclusion mask was given."""
 

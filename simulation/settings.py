@@ -21,6 +21,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "blend": ("gain", "literal"),
     "size_prior": ("s000", "comedo", "equal"),
     "insertion": ("on", "off"),
+    "unlabelled_hosts": ("refuse", "screen"),
 }
 _RANGES: dict[str, tuple[float, float]] = {
     "cell_mm": (4.0, 40.0),
@@ -46,6 +47,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "assumed_long_side_mm": (100.0, 400.0),
     "two_view_tolerance_mm": (1.0, 50.0),
     "maximum_saturated_fraction": (0.0, 1.0),
+    "maximum_shift_px": (0.5, 100.0),
+    "maximum_picture_shift_mm": (0.1, 50.0),
 }
 
 
@@ -102,6 +105,15 @@ class SimulationSettings:
         Largest difference in nipple distance between the two views.
     maximum_saturated_fraction : float
         Of the breast, above which the host is refused.
+    maximum_shift_px : float
+        Of the recombined against the low-energy image, above which the pair is refused.
+    maximum_picture_shift_mm : float
+        The same for 8-bit pictures, which are often cut out one by one; a smaller shift is noted in the record.
+    allow_implant : bool
+        Take a breast with an implant and use the tissue in front of it, instead of refusing it.
+    unlabelled_hosts : {"refuse", "screen"}
+        What happens to a host that nobody calls lesion-free and that has no exclusion mask: it is refused, or only
+        screened for bright spots, which the record then says.
     insertion : {"on", "off"}
         "off": a control without a lesion. Place, plan, outline and the way of writing are those of "on"; attenuation
         is 0 and the relative contrast 1.
@@ -138,6 +150,10 @@ class SimulationSettings:
     assumed_long_side_mm: float = 240.0
     two_view_tolerance_mm: float = 10.0
     maximum_saturated_fraction: float = 0.25
+    maximum_shift_px: float = 2.0
+    maximum_picture_shift_mm: float = 5.0
+    allow_implant: bool = False
+    unlabelled_hosts: Literal["refuse", "screen"] = "refuse"
     insertion: Literal["on", "off"] = "on"
     vendor_profile: str = "auto"
 
@@ -153,7 +169,7 @@ class SimulationSettings:
         for name in ("maximum_cells", "bin_count", "best_minimum", "cells_tried", "attempts_per_cell"):
             if not isinstance(getattr(self, name), int):
                 raise InvalidSettings(f"{name} must be a whole number")
-        for name in ("noise_consistency", "rc_calc_residual"):
+        for name in ("noise_consistency", "rc_calc_residual", "allow_implant"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidSettings(f"{name} must be true or false")
         if self.vendor_profile != "auto" and self.vendor_profile not in PROFILES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,8 +63,7 @@ def cells_inside(permitted: NDArray[np.bool_], size: int, *, overlap: float, max
     if rows < size or columns < size:
         return []
     step = max(1, round(size * (1 - overlap)))
-    total: NDArray[Any] = np.zeros((rows + 1, columns + 1), np.int64)
-    np.cumsum(np.cumsum(permitted, axis=0), axis=1, out=total[1:, 1:])
+    total: NDArray[Any] = cv2.integral(np.ascontiguousarray(permitted).view(np.uint8))
     row = np.arange(0, rows - size + 1, step)[:, None]
     column = np.arange(0, columns - size + 1, step)[None, :]
     inside = (
