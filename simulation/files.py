@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from imaging.breast import breast_mask, chest_wall_side
 from imaging.dicom_writing import ImageIdentity, Synthetic, write_pair
+from imaging.errors import PairMismatch
 from imaging.pair import CEMPair, Laterality, ViewPosition
 from imaging.reading import pair_of, read_pixels
 from simulation.case import SimulatedCase
-from simulation.errors import UnusableInput
+from simulation.errors import MismatchedPair, ViewNotStated
+from simulation.header_gate import check_pair
 from simulation.host_source import HostSource, read_source
 from simulation.provenance import ALGORITHM_VERSION, json_sha256
 
@@ -31,7 +35,7 @@ def read_host(
     laterality: Laterality | None = None,
     view_position: ViewPosition | None = None,
 ) -> tuple[CEMPair, HostSource]:
-    """Read a host pair; laterality and view come from the arguments, else from the low-energy file.
+    """Read a host pair; laterality and view come from the arguments, else from the files.
 
     Returns
     -------
@@ -43,19 +47,28 @@ def read_host(
     ------
     AlreadySynthetic
         If one of the files is marked synthetic.
-    UnusableInput
-        If neither argument nor file states laterality or view position.
+    UnsuitableView, WrongImageKind, InvertedImage, MismatchedPair
+        If the headers say that this is no host (`simulation.header_gate`).
+    ViewNotStated
+        If neither argument nor file states the view position. A missing laterality is taken from the pixels.
     imaging.errors.ImagingError
-        If a file cannot be read or the two do not belong together.
+        If a file cannot be read.
     """
+    notes = check_pair(low_energy, recombined)
     source = read_source(low_energy, recombined)
     first, second = read_pixels(low_energy), read_pixels(recombined)
-    side, view = laterality or first.laterality, view_position or first.view_position
-    if side is None or view is None:
-        raise UnusableInput(
-            "the low-energy file does not state its laterality and view position; give both (--laterality, --view)"
-        )
-    return pair_of(first, second, laterality=side, view_position=view), source
+    view = view_position or first.view_position or second.view_position
+    if view is None:
+        raise ViewNotStated("the files do not state their view position; give it (--view)")
+    side = laterality or first.laterality or second.laterality
+    if side is None:
+        side = "L" if chest_wall_side(breast_mask(first.pixels)) == "left" else "R"
+        notes += (f"no laterality stated: {side} from the side of the chest wall",)
+    try:
+        pair = pair_of(first, second, laterality=side, view_position=view)
+    except PairMismatch as error:
+        raise MismatchedPair(error.message) from error
+    return replace(pair, facts=replace(pair.facts, notes=pair.facts.notes + notes)), source
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
