@@ -8,11 +8,12 @@ import numpy as np
 from scipy import fft
 
 from simulation.filters import Image, smooth
-from simulation.phantom.anatomy import Tissue
+from simulation.phantom.tissue import Tissue, breast_box
 from simulation.randomness import generator
 from simulation.vendor import VendorProfile
 
 MARGIN = 20
+SCATTER_MM = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +36,39 @@ def expose(
     """Expose at low and high energy.
 
     Log attenuation is adipose x thickness + gland difference x gland + iodine + calcifications; scatter is a low-pass
-    share of the primary; the MTF blurs the signal (pixels are averages over their area, so without the aperture),
-    quantum noise is shaped by its 0.6th power. Equal seeds give the same noise with and without calcifications.
+    share of the primary; the MTF acts on the signal, quantum noise is shaped by its 0.6th power. The noise follows from
+    the seed and the outline of the breast, its strength from automatic exposure control: it is the same with and without
+    calcifications. Only the rectangle around the breast is computed; beside it the signal is that of the open beam.
     """
-    soft_low = profile.adipose_low * thickness_cm + profile.gland_low * tissue.gland_cm
-    soft_high = profile.adipose_high * thickness_cm + profile.gland_high * tissue.gland_cm
-    low = soft_low + profile.iodine_low * tissue.iodine + calcification_low
+    box = breast_box(thickness_cm > 0)
+    adipose, gland, iodine = thickness_cm[box], tissue.gland_cm[box], tissue.iodine[box]
+    calcified = calcification_low[box]
+    soft_low = profile.adipose_low * adipose + profile.gland_low * gland
+    soft_high = profile.adipose_high * adipose + profile.gland_high * gland
+    low = soft_low + profile.iodine_low * iodine + calcified
     ratio = profile.hydroxyapatite_high / profile.hydroxyapatite_low
-    high = soft_high + profile.iodine_high * tissue.iodine + ratio * calcification_low
-    shape = (low.shape[0] + 2 * MARGIN, low.shape[1] + 2 * MARGIN)
-    blur, shaping = profile.blur(shape, spacing_mm), profile.response(shape, spacing_mm) ** np.float32(0.6)
-    quanta_low = _open_beam_quanta(soft_low, thickness_cm, profile, spacing_mm)
-    quanta_high = _open_beam_quanta(soft_high, thickness_cm, profile, spacing_mm)
-    return Exposure(
-        _detect(low, thickness_cm, blur, shaping, profile, quanta_low, spacing_mm, seed, "low"),
-        _detect(high, thickness_cm, blur, shaping, profile, quanta_high, spacing_mm, seed, "high"),
-    )
+    high = soft_high + profile.iodine_high * iodine + np.float32(ratio) * calcified
+    rows, columns = (fft.next_fast_len(side + 2 * MARGIN, real=True) for side in low.shape)
+    # pixels are averages over their area already, so the signal is blurred without the aperture
+    blur = profile.blur((rows, columns), spacing_mm)
+    noise_response = profile.response((rows, columns), spacing_mm) ** np.float32(0.6)
+    signals = []
+    for energy, attenuation, soft in (("low", low, soft_low), ("high", high, soft_high)):
+        primary = np.exp(-attenuation, dtype=np.float32)
+        signal = primary + scatter(primary, adipose, profile, spacing_mm)
+        rng = generator(seed, "quanta", energy)
+        # repeated borders: the Fourier transform would otherwise bring the open beam in at the chest wall
+        after = (rows - MARGIN - signal.shape[0], columns - MARGIN - signal.shape[1])
+        padded = np.pad(signal, ((MARGIN, after[0]), (MARGIN, after[1])), mode="edge")
+        noise = rng.standard_normal(padded.shape, dtype=np.float32)
+        noise *= np.sqrt(padded / np.float32(_open_beam_quanta(soft, adipose, profile, spacing_mm)))
+        spectrum = fft.rfft2(padded, workers=1, overwrite_x=True) * blur
+        spectrum += fft.rfft2(noise, workers=1, overwrite_x=True) * noise_response
+        detected = fft.irfft2(spectrum, s=(rows, columns), workers=1, overwrite_x=True)
+        full = np.ones(thickness_cm.shape, np.float32)
+        full[box] = np.maximum(detected[MARGIN : -after[0], MARGIN : -after[1]], 1e-5)
+        signals.append(full)
+    return Exposure(*signals)
 
 
 def _open_beam_quanta(soft: Image, thickness_cm: Image, profile: VendorProfile, spacing_mm: float) -> float:
@@ -64,27 +82,12 @@ def _open_beam_quanta(soft: Image, thickness_cm: Image, profile: VendorProfile, 
     return profile.quanta * (spacing_mm / 0.1) ** 2 / behind
 
 
-def _detect(
-    log_attenuation: Image,
-    thickness_cm: Image,
-    blur: Image,
-    shaping: Image,
-    profile: VendorProfile,
-    quanta_open: float,
-    spacing_mm: float,
-    seed: int,
-    energy: str,
-) -> Image:
-    # repeated borders: the Fourier transform would otherwise bring the open beam in at the chest wall
-    primary = np.pad(np.exp(-log_attenuation, dtype=np.float32), MARGIN, mode="edge")
-    # tissue scatters in proportion to its thickness: thin margins and the open beam beside the breast add little
-    body = np.pad(thickness_cm / np.float32(thickness_cm.max()), MARGIN, mode="edge")
-    sigma = 10 / spacing_mm
-    scattered = smooth(primary * body, sigma) / np.maximum(smooth(body, sigma), 1e-3) * (body > 0)
-    signal = primary + np.float32(profile.scatter_to_primary) * scattered
-    rng = generator(seed, "quanta", energy)
-    noise = rng.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(signal / np.float32(quanta_open))
-    spectrum = fft.rfft2(signal, workers=1) * blur
-    spectrum += fft.rfft2(noise, workers=1) * shaping
-    detected = fft.irfft2(spectrum, s=signal.shape, workers=1)[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return np.asarray(np.maximum(detected, 1e-5), dtype=np.float32)
+def scatter(primary: Image, thickness_cm: Image, profile: VendorProfile, spacing_mm: float) -> Image:
+    """Scattered signal of a primary signal, shape (rows, columns).
+
+    Tissue scatters in proportion to its thickness: thin margins and the open beam beside the breast add little.
+    """
+    body = thickness_cm / np.float32(thickness_cm.max())
+    sigma = SCATTER_MM / spacing_mm
+    spread = smooth(primary * body, sigma) / np.maximum(smooth(body, sigma), 1e-3)
+    return np.asarray(np.float32(profile.scatter_to_primary) * spread * (body > 0), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pair import ViewPosition
-from simulation.calcification import draw_calcification, reach_px, render
+from simulation.calcification import Calcification, draw_calcification, reach_px, render
 from simulation.cluster_plan import draw_plan, particle_morphology, spread_scale
 from simulation.filters import Image, smooth
 from simulation.lesion_mask import lesion_mask
 from simulation.phantom.anatomy import Outline
-from simulation.phantom.fields import draw_curves, power_law_field, wandering_curve
+from simulation.phantom.fields import FieldGrid
 from simulation.phantom.lesion_plan import PlannedLesion
-from simulation.randomness import generator, log_normal
+from simulation.phantom.masses import WINDOW, draw_mass, mass_radius_mm
+from simulation.randomness import generator
 from simulation.vendor import VendorProfile
+
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,13 @@ class Position:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """What a lesion adds to one view.
+    """What a lesion adds to one view, on the window it changes.
 
     Attributes
     ----------
-    gland_cm : ndarray of float32, shape (rows, columns)
+    window : tuple of slice
+        Rows and columns of the image.
+    gland_cm : ndarray of float32
         Gland-equivalent cm.
     calcification_low : ndarray of float32
         Low-energy log attenuation of calcifications.
@@ -59,6 +65,7 @@ class Projection:
     calcifications : int
     """
 
+    window: Window
     gland_cm: Image
     calcification_low: Image
     iodine: Image
@@ -78,10 +85,8 @@ def candidate_positions(seed: int, *path: str | int, count: int = 400) -> list[P
 def radius_mm(planned: PlannedLesion, spacing_mm: float, seed: int) -> float:
     """Radius of the lesion in the plane, in mm."""
     if planned.lesion_type == "cluster":
-        return _cluster_plan(planned, spacing_mm, seed).diameter_mm / 2
-    rng = generator(seed, "size")
-    diameter = log_normal(rng, 13.0 if planned.malignancy == "malignant" else 12.0, 0.3, 7, 30)
-    return diameter / 2 * max(1.0, (spacing_mm / 0.15) ** 0.25)
+        return float(_cluster_plan(planned, spacing_mm, seed).diameter_mm) / 2
+    return mass_radius_mm(planned.malignancy, spacing_mm, seed)
 
 
 def _cluster_plan(planned: PlannedLesion, spacing_mm: float, seed: int) -> Any:
@@ -107,61 +112,21 @@ def project(
 def _project_mass(
     planned: PlannedLesion, position: Position, form: Outline, view: ViewPosition, spacing_mm: float, seed: int
 ) -> Projection:
-    malignant = planned.malignancy == "malignant"
-    shape = (form.mask.shape[0], form.mask.shape[1])
-    radius = radius_mm(planned, spacing_mm, seed)
-    shared, own = generator(seed, "mass"), generator(seed, "mass", view)
-    depth_factor = float(shared.uniform(0.7, 1.0))
-    iodine_peak = float(shared.uniform(0.9, 2.4) if malignant else shared.uniform(0.1, 0.7))
-    rim = malignant and shared.random() < 0.3
-    aspect = float(shared.uniform(1.0, 1.25 if malignant else 1.5))
-    x0, y0 = position.centre(form, view)
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    dx, dy = (x + 0.5 - x0) * spacing_mm, (y + 0.5 - y0) * spacing_mm
-    angle = float(own.uniform(0, np.pi))
-    u, v = dx * np.cos(angle) + dy * np.sin(angle), -dx * np.sin(angle) + dy * np.cos(angle)
-    azimuth = np.arctan2(v, u)
-    amplitude = 0.35 if malignant else 0.07
-    edge = 1 + sum(
-        amplitude / k * float(own.uniform(0.5, 1)) * np.cos(k * azimuth + float(own.uniform(0, 2 * np.pi)))
-        for k in range(2, 9 if malignant else 4)
+    x, y = position.centre(form, view)
+    reach = WINDOW * radius_mm(planned, spacing_mm, seed) / spacing_mm
+    window = _window((x, y), (x, y), reach, form)
+    shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    mass = draw_mass(
+        planned.malignancy,
+        shape,
+        (x - window[1].start, y - window[0].start),
+        spacing_mm,
+        float(form.thickness_cm.max()),
+        seed=seed,
+        view=view,
     )
-    relative = np.sqrt((u / aspect**0.5) ** 2 + (v * aspect**0.5) ** 2) / (radius * edge)
-    body = np.sqrt(np.clip(1 - relative**2, 0, None)).astype(np.float32)
-    if malignant:
-        body = smooth(body, 0.8 / spacing_mm)
-    mask = (relative < 1) & form.mask
-    # compressed tissue limits how thick the mass can be
-    centimetres = min(2 * radius * depth_factor / 10, 0.7 * float(form.thickness_cm.max()))
-    gland = body * np.float32(centimetres * (0.85 if malignant else 0.78))
-    if malignant:
-        gland += 0.30 * _spicules(own, (x0, y0), radius / spacing_mm, shape, spacing_mm)
-    profile = body
-    if rim:
-        profile = body * np.clip(0.35 + 1.1 * relative**2, 0, 1.3)
-    if malignant:
-        uneven = power_law_field(own, shape, spacing_mm, exponent=3.0, corner_lp_mm=0.05)
-        profile = profile * np.clip(1 + 0.25 * uneven, 0.3, None)
-    iodine = smooth(np.asarray(iodine_peak * profile, dtype=np.float32), 0.6 / spacing_mm)
-    return Projection(gland.astype(np.float32), np.zeros(shape, np.float32), iodine, mask, 0)
-
-
-def _spicules(
-    rng: np.random.Generator,
-    centre: tuple[float, float],
-    radius_px: float,
-    shape: tuple[int, int],
-    spacing_mm: float,
-) -> Image:
-    curves = []
-    for _ in range(int(rng.integers(8, 25))):
-        turn = float(rng.uniform(0, 2 * np.pi))
-        length = radius_px * float(rng.uniform(1.4, 2.2))
-        end = (centre[0] + length * np.cos(turn), centre[1] + length * np.sin(turn))
-        start = (centre[0] + 0.6 * radius_px * np.cos(turn), centre[1] + 0.6 * radius_px * np.sin(turn))
-        curve = wandering_curve(rng, start, end, wander=0.08)
-        curves.append((curve, np.linspace(1.0, 0.1, len(curve))))
-    return draw_curves(shape, curves, width_px=max(0.6 / spacing_mm, 1.0))
+    mask = mass.mask & form.mask[window]
+    return Projection(window, mass.gland_cm, np.zeros(shape, np.float32), mass.iodine, mask, 0)
 
 
 def _project_cluster(
@@ -173,39 +138,49 @@ def _project_cluster(
     profile: VendorProfile,
     seed: int,
 ) -> Projection:
-    shape = (form.mask.shape[0], form.mask.shape[1])
-    malignancy = planned.malignancy
+    malignant = planned.malignancy == "malignant"
     plan = _cluster_plan(planned, spacing_mm, seed)
     shared, own = generator(seed, "cluster"), generator(seed, "cluster", view)
-    enhanced = float(shared.random()) < (0.89 if malignancy == "malignant" else 0.13)
-    iodine_peak = float(shared.uniform(0.4, 1.5) if malignancy == "malignant" else shared.uniform(0.1, 0.5))
+    enhanced = float(shared.random()) < (0.89 if malignant else 0.13)
+    iodine_peak = float(shared.uniform(0.4, 1.5) if malignant else shared.uniform(0.1, 0.5))
     packing = float(shared.uniform(0.45, 0.80))
     points = _scatter_points(shared, plan.count, plan.diameter_mm, plan.pattern)
     # both views show the depth behind the nipple; CC shows the second axis, MLO a mixture of the second and third
-    across = points[:, 1] if view == "CC" else 0.7 * points[:, 1] + 0.7 * points[:, 2]
+    across = points[:, 1] if view == "CC" else 0.7 * points[:, 1] - 0.7 * points[:, 2]
     x0, y0 = position.centre(form, view)
-    particles = []
-    for along_mm, across_mm in zip(points[:, 0], across, strict=True):
-        particles.append(
-            draw_calcification(
-                own,
-                malignancy,
-                x=x0 + along_mm / spacing_mm,
-                y=y0 + across_mm / spacing_mm,
-                morphology=particle_morphology(own, plan, malignancy),
-                comedo=plan.comedo,
-            )
+    particles: list[Calcification] = []
+    for index, (along_mm, across_mm) in enumerate(zip(points[:, 0], across, strict=True)):
+        form_stream = generator(seed, "particle", index)
+        particle = draw_calcification(
+            form_stream,
+            planned.malignancy,
+            x=x0 + along_mm / spacing_mm,
+            y=y0 + across_mm / spacing_mm,
+            morphology=particle_morphology(form_stream, plan, planned.malignancy),
+            comedo=plan.comedo,
         )
+        # one particle, seen from two sides: its size stays, its direction in the image does not
+        particles.append(dataclasses.replace(particle, angle=float(own.uniform(0, np.pi))))
     particles = [p for p in particles if _inside(p.x, p.y, reach_px(p, spacing_mm), form.mask)]
-    layer = render(particles, shape, spacing_mm=spacing_mm, attenuation_per_mm=packing * profile.hydroxyapatite_low)
-    outlined = lesion_mask(layer.support, spacing_mm=spacing_mm, breast=form.mask)
+    xs, ys = [p.x for p in particles] or [x0], [p.y for p in particles] or [y0]
+    extent = max(max(xs) - min(xs), max(ys) - min(ys))
+    # room for the enlarged outline and the fading of the iodine
+    window = _window((min(xs), min(ys)), (max(xs), max(ys)), 0.4 * extent + 7 / spacing_mm + 8, form)
+    shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    layer = render(
+        particles,
+        shape,
+        spacing_mm=spacing_mm,
+        attenuation_per_mm=packing * profile.hydroxyapatite_low,
+        origin=(window[0].start, window[1].start),
+    )
+    outlined = lesion_mask(layer.support, spacing_mm=spacing_mm, breast=form.mask[window])
     iodine = np.zeros(shape, np.float32)
     if enhanced:
         soft = smooth(outlined.mask.astype(np.float32), 1.2 / spacing_mm)
-        uneven = power_law_field(own, shape, spacing_mm, exponent=3.0, corner_lp_mm=0.05)
+        uneven = FieldGrid(shape, spacing_mm).power_law(own, exponent=3.0, corner_lp_mm=0.05)
         iodine = np.asarray(iodine_peak * soft * np.clip(1 + 0.3 * uneven, 0.2, None), dtype=np.float32)
-    gland = np.zeros(shape, np.float32)
-    return Projection(gland, layer.tau, iodine, outlined.mask, len(particles))
+    return Projection(window, np.zeros(shape, np.float32), layer.tau, iodine, outlined.mask, len(particles))
 
 
 def _scatter_points(rng: np.random.Generator, count: int, diameter_mm: float, pattern: str) -> NDArray[np.float64]:
@@ -223,6 +198,15 @@ def _scatter_points(rng: np.random.Generator, count: int, diameter_mm: float, pa
         narrowing = np.clip(0.65 - 0.6 * points[:, 0] / diameter_mm, 0.2, 1.2)
         points[:, 1:] *= narrowing[:, None] * 1.5
     return np.asarray(points)
+
+
+def _window(low: tuple[float, float], high: tuple[float, float], reach: float, form: Outline) -> Window:
+    """Rows and columns around the points from `low` to `high` (x, y), cut to the image."""
+    rows, columns = form.mask.shape
+    return (
+        slice(max(int(low[1] - reach), 0), min(int(high[1] + reach) + 1, rows)),
+        slice(max(int(low[0] - reach), 0), min(int(high[0] + reach) + 1, columns)),
+    )
 
 
 def _inside(x: float, y: float, reach: float, mask: NDArray[np.bool_]) -> bool:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from imaging.contours import mask_to_polygons
 from imaging.pair import CEMPair, Laterality, ViewPosition
 from simulation.phantom.acquisition import expose
-from simulation.phantom.anatomy import Outline, Tissue, draw_breast, outline, tissue
+from simulation.phantom.anatomy import Breast, Outline, draw_breast, outline
 from simulation.phantom.lesion_plan import LesionPlan, LesionType, Malignancy, PlannedLesion
 from simulation.phantom.lesions import Position, candidate_positions, project, radius_mm
 from simulation.phantom.presentation import BITS_STORED, low_energy_image, recombined_image
+from simulation.phantom.tissue import tissue
 from simulation.randomness import generator
 from simulation.vendor import profile_of
 
@@ -118,23 +119,28 @@ def phantom_patient(
         In the order of `views`.
     """
     plan = lesions or LesionPlan()
-    places = _places(plan, seed, site, size)
-    return [_view(plan, places, seed, site, size, laterality, view) for laterality, view in views]
-
-
-def _places(plan: LesionPlan, seed: int, site: Site, size: Size) -> list[Position]:
-    """A place for each lesion that is well inside the breast in both views and away from the other lesions."""
     shape, spacing = image_geometry(site, size)
     breast = draw_breast(seed)
-    forms: dict[ViewPosition, Outline] = {}
-    if plan.lesions:
-        forms = {"CC": outline(breast, "CC", shape, spacing), "MLO": outline(breast, "MLO", shape, spacing)}
+    # both sides of a patient are alike, so their views share an outline
+    forms = {view: outline(breast, view, shape, spacing) for view in dict.fromkeys(view for _, view in views)}
+    places = _places(plan, breast, seed, site, size)
+    return [_view(plan, places, breast, forms[view], seed, site, size, laterality, view) for laterality, view in views]
+
+
+def _places(plan: LesionPlan, breast: Breast, seed: int, site: Site, size: Size) -> list[Position]:
+    """A place for each lesion that is well inside the breast in both views and away from the other lesions."""
+    if not plan.lesions:
+        return []
+    # the outline at the test size tells as well as a larger one where there is room
+    shape, coarse = image_geometry(site, "test")
+    spacing = image_geometry(site, size)[1]
+    forms: dict[ViewPosition, Outline] = {view: outline(breast, view, shape, coarse) for view in ("CC", "MLO")}
     chosen: list[Position] = []
     for index, planned in enumerate(plan.lesions):
-        radius = radius_mm(planned, spacing, _lesion_seed(seed, index)) / spacing
+        radius = radius_mm(planned, spacing, _lesion_seed(seed, index)) / coarse
         best: tuple[float, Position] | None = None
         for position in candidate_positions(seed, index):
-            room = min(_room(position, form, view, radius, spacing) for view, form in forms.items())
+            room = min(_room(position, form, view, radius, coarse) for view, form in forms.items())
             for other, mate in zip(chosen, plan.lesions, strict=False):
                 if mate.laterality == planned.laterality:
                     room = min(room, _separation(position, other, forms, radius))
@@ -175,6 +181,8 @@ def _lesion_seed(seed: int, index: int) -> int:
 def _view(
     plan: LesionPlan,
     places: list[Position],
+    breast: Breast,
+    form: Outline,
     seed: int,
     site: Site,
     size: Size,
@@ -183,25 +191,23 @@ def _view(
 ) -> PhantomView:
     shape, spacing = image_geometry(site, size)
     profile = profile_of(VENDOR[site])
-    breast = draw_breast(seed)
-    form = outline(breast, view, shape, spacing)
     filling = tissue(breast, form, view, spacing, seed=seed, side=laterality)
-    gland, iodine = filling.gland_cm, filling.iodine
     calcified = np.zeros(shape, np.float32)
     truth = np.zeros(shape, bool)
     shown: list[tuple[int, PlannedLesion, NDArray[np.bool_], int]] = []
     for index, (planned, position) in enumerate(zip(plan.lesions, places, strict=True)):
         if planned.laterality != laterality:
             continue
-        lesion_seed = _lesion_seed(seed, index)
-        part = project(planned, position, form, view, spacing, profile, seed=lesion_seed)
-        gland = gland + part.gland_cm * form.mask
-        iodine = iodine + part.iodine * form.mask
-        calcified = calcified + part.calcification_low
-        truth |= part.mask
-        shown.append((index, planned, part.mask, part.calcifications))
+        part = project(planned, position, form, view, spacing, profile, seed=_lesion_seed(seed, index))
+        filling.gland_cm[part.window] += part.gland_cm * form.mask[part.window]
+        filling.iodine[part.window] += part.iodine * form.mask[part.window]
+        calcified[part.window] += part.calcification_low
+        mask = np.zeros(shape, bool)
+        mask[part.window] = part.mask
+        truth |= mask
+        shown.append((index, planned, mask, part.calcifications))
     exposure = expose(
-        Tissue(gland, iodine),
+        filling,
         form.thickness_cm,
         calcified,
         profile,
