@@ -246,6 +246,29 @@ def fit_clusters(
     return {name: _cluster_fit(name, values, detected_share) for name, values in measured.items()}, refused
 
 
+def refined_target(target: float, real: float, synthetic: float) -> float:
+    """Target of the calibration `match` for a second round.
+
+    The detector finds the stronger calcifications, on real images and on synthetic ones; a target measured on found
+    ones therefore makes inserted ones too strong. Contrast is proportional to the target.
+
+    Parameters
+    ----------
+    target : float
+        Of the first round.
+    real, synthetic : float
+        Median contrast-to-noise ratio of the calcifications that were found on real images, and on those of the round.
+
+    Raises
+    ------
+    InvalidSettings
+        If one of them is not a positive number.
+    """
+    if not all(np.isfinite(value) and value > 0 for value in (target, real, synthetic)):
+        raise InvalidSettings("target and measured contrast-to-noise ratios must be positive numbers")
+    return target * real / synthetic
+
+
 def _contrast_fit(malignancy: Malignancy, measured: Sequence[tuple[Contrast, str]]) -> ContrastFit:
     distributions: dict[ContrastForm, ContrastDistribution] = {}
     reasons: dict[ContrastForm, str] = {}

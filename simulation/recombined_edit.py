@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import fft, ndimage, special
 
 from simulation.enhancement import (
     Box,
@@ -206,10 +207,11 @@ def _gain_map(inside: NDArray[np.bool_], settings: EditSettings, rng: np.random.
         rim = np.exp(-(((depth - 0.25 * depth.max()) / (0.25 * depth.max())) ** 2))
         weight += ndimage.gaussian_filter(rim.astype(np.float32), sigma) - np.float32(0.5)
     if settings.heterogeneity > 0:
-        frequency = frequency_grid((soft.shape[0], soft.shape[1]), 1.0)
+        rows, columns = (fft.next_fast_len(size, real=True) for size in soft.shape)
         # power spectrum 1 / f^3, as the tissue has
-        amplitude = np.maximum(frequency, 1 / max(soft.shape)) ** np.float32(-1.5)
-        field = transfer(rng.standard_normal(soft.shape, dtype=np.float32), amplitude)
+        amplitude = np.maximum(frequency_grid((rows, columns), 1.0), 1 / max(rows, columns)) ** np.float32(-1.5)
+        field = transfer(rng.standard_normal((rows, columns), dtype=np.float32), amplitude)
+        field = field[: soft.shape[0], : soft.shape[1]]
         # detail finer than the edge would be read as noise
         field = ndimage.gaussian_filter(field, sigma, mode="nearest")
         field = (field - field[inside].mean()) / max(float(field[inside].std()), 1e-6)
@@ -248,7 +250,7 @@ def _grey_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
     New codes inside the lesion would mark it. A code is left out when no pixel has it although its neighbours are
     common; in the thin tails of the histogram a missing code means nothing.
     """
-    counts = np.bincount(image.ravel(), minlength=maximum + 1)[: maximum + 1]
+    counts = cv2.calcHist([image], [0], None, [maximum + 1], [0, maximum + 1]).ravel()
     counts[0] = 0  # air
     around = ndimage.uniform_filter1d(counts.astype(np.float64), 17, mode="nearest")
     left_out = (counts == 0) & (around > 20)

@@ -15,7 +15,7 @@ from simulation.__main__ import main
 from simulation.cluster_plan import PARAMETERS
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings, UnreadableLesions
-from simulation.fits import AnnotatedLesion, fit_clusters, fit_contrasts
+from simulation.fits import AnnotatedLesion, fit_clusters, fit_contrasts, refined_target
 from simulation.lesion_table import load, read_lesions
 
 SIZE = 240
@@ -114,6 +114,12 @@ def test_counts_are_corrected_for_what_cannot_be_found() -> None:
     assert corrected.medians["count"] == plain.medians["count"]
     with pytest.raises(InvalidSettings, match="detected_share"):
         fit_clusters([], detected_share=0)
+
+
+def test_a_second_round_of_matching_takes_back_what_the_first_overshot() -> None:
+    assert refined_target(4.0, real=4.0, synthetic=6.0) == pytest.approx(4 * 4 / 6)
+    with pytest.raises(InvalidSettings, match="positive"):
+        refined_target(4.0, real=4.0, synthetic=0.0)
 
 
 def test_empty_outlines_and_unknown_pixel_sizes_are_refused() -> None:
