@@ -156,12 +156,12 @@ def lateral_scale(spacing_mm: float) -> float:
 
 
 def thickness_scale(spacing_mm: float) -> float:
-    """Factor on particle thickness for coarse pixels: the square root of `lateral_scale`.
+    """Factor on particle thickness for coarse pixels: that of `lateral_scale`.
 
     A particle keeps its contrast up to 0.18 mm. On coarser pixels the noise falls and anatomy takes over as what
     hides it, so that an image of reduced size needs thicker particles for the same visibility.
     """
-    return float(lateral_scale(spacing_mm) ** 0.5)
+    return lateral_scale(spacing_mm)
 
 
 def render(

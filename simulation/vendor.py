@@ -167,9 +167,9 @@ PROFILES: dict[str, VendorProfile] = {
         _ESSENTIAL,
         _PRISTINA,
         _HOLOGIC,
-        replace(_ESSENTIAL, key="phantom-a", display_width=0.24, recombined_gain=11000.0, assumed=()),
+        replace(_ESSENTIAL, key="phantom-a", display_width=0.165, recombined_gain=11000.0, assumed=()),
         replace(
-            _PRISTINA, key="phantom-b", display_width=0.21, recombined_gain=11000.0, enhancement_gain=0.9, assumed=()
+            _PRISTINA, key="phantom-b", display_width=0.138, recombined_gain=11000.0, enhancement_gain=0.9, assumed=()
         ),
         replace(_ESSENTIAL, key="unknown", assumed=("every constant: the system was not recognised",)),
     )

@@ -37,7 +37,7 @@ def expose(
 
     Log attenuation is adipose x thickness + gland difference x gland + iodine + calcifications; scatter is a low-pass
     share of the primary; the MTF acts on the signal, quantum noise is shaped by its 0.6th power. The noise follows from
-    the seed and the outline of the breast, its strength from automatic exposure control: it is the same with and without
+    the seed and the outline, its strength from automatic exposure control: it is the same with and without
     calcifications. Only the rectangle around the breast is computed; beside it the signal is that of the open beam.
     """
     box = breast_box(thickness_cm > 0)
