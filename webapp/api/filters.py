@@ -10,6 +10,7 @@ from webapp.cases.models import Exam, Origin
 from webapp.datasets.models import Split, SplitAssignment
 from webapp.experiments.models import Prediction
 from webapp.jobs.models import Job, JobState
+from webapp.simulations.models import SyntheticView
 
 
 class CaseFilter(filters.FilterSet):
@@ -86,4 +87,15 @@ class JobFilter(filters.FilterSet):
 
     class Meta:
         model = Job
+        fields: list[str] = []
+
+
+class SyntheticViewFilter(filters.FilterSet):
+    """By class and verdict."""
+
+    malignancy = filters.ChoiceFilter(choices=[("benign", "Benign"), ("malignant", "Malignant")])
+    quality = filters.ChoiceFilter(choices=SyntheticView.Quality.choices)
+
+    class Meta:
+        model = SyntheticView
         fields: list[str] = []

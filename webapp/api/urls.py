@@ -2,12 +2,13 @@
 
 from django.urls import include, path
 
-from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, results
+from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, results, simulations
 
 app_name = "api"
 
 EXPERIMENT = "experiments/<int:number>/"
 RUN = f"{EXPERIMENT}runs/<int:arm>-<int:seed>/"
+SIMULATION = "simulations/<int:number>/"
 VERSION = "datasets/<slug:slug>/versions/<int:number>/"
 
 in_project = [
@@ -27,6 +28,10 @@ in_project = [
     path(RUN, experiments.RunDetail.as_view(), name="run"),
     path(f"{RUN}predictions/", experiments.PredictionList.as_view(), name="predictions"),
     path(f"{EXPERIMENT}results/", results.ExperimentResults.as_view(), name="results"),
+    path("simulations/", simulations.SimulationList.as_view(), name="simulations"),
+    path(SIMULATION, simulations.SimulationDetail.as_view(), name="simulation"),
+    path(f"{SIMULATION}views/", simulations.SyntheticViewList.as_view(), name="synthetic-views"),
+    path(f"{SIMULATION}views/<int:synthetic>/", simulations.SyntheticViewDetail.as_view(), name="synthetic-view"),
     path("jobs/", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<int:number>/", jobs.JobDetail.as_view(), name="job"),
 ]

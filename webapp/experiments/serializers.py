@@ -169,6 +169,11 @@ class DesignSerializer(serializers.Serializer[ExperimentDesign]):
         child=serializers.IntegerField(min_value=0, max_value=2**32 - 1), allow_empty=False, default=[0]
     )
     device = serializers.CharField(default="cpu", max_length=40, help_text="`cpu` or `cuda:0`.")
+    simulation = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        help_text="`number` of a finished simulation of this version to take the cases from; a new one where null.",
+    )
     simulation_seed = serializers.IntegerField(default=0, min_value=0, max_value=2**32 - 1)
 
     def design(self) -> ExperimentDesign:

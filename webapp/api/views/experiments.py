@@ -42,6 +42,7 @@ from webapp.experiments.serializers import (
 from webapp.results import services as results
 from webapp.results.models import TestSetLook
 from webapp.results.selectors import TEST_SETS
+from webapp.simulations.selectors import usable_batches
 
 
 @extend_schema_view(
@@ -74,10 +75,17 @@ class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
         version = versions_of(self.person, self.project).filter(pk=asked.validated_data["version"]).first()
         if version is None:
             raise UserError("This project has no such dataset version.", field="version")
+        number = asked.validated_data["simulation"]
+        simulation = None
+        if number is not None:
+            simulation = usable_batches(self.person, self.project).filter(number=number).first()
+            if simulation is None:
+                raise UserError("This project has no such finished simulation for arms.", field="simulation")
         experiment = services.launch(
             actor=self.person,
             project=self.project,
             version=version,
+            simulation=simulation,
             design=asked.design(),
             simulation_seed=asked.validated_data["simulation_seed"],
         )
