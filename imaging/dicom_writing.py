@@ -113,6 +113,9 @@ _SYSTEMS: dict[str, _System] = {
     "ge-pristina": _System("GE MEDICAL SYSTEMS", "Senographe Pristina", "RHODIUM", "SILVER", "34", "SCINTILLATOR"),
     "hologic": _System("HOLOGIC, Inc.", "Selenia Dimensions", "TUNGSTEN", "SILVER", "32", "DIRECT"),
     "siemens": _System("SIEMENS", "MAMMOMAT Revelation", "TUNGSTEN", "RHODIUM", "29", "DIRECT"),
+    # digital phantoms say what they are; the beams are those they were computed with
+    "phantom-a": _System("CEMLab", "Phantom A", "RHODIUM", "RHODIUM", "29", "SCINTILLATOR"),
+    "phantom-b": _System("CEMLab", "Phantom B", "RHODIUM", "SILVER", "34", "SCINTILLATOR"),
 }
 
 # SNOMED CT codes of DICOM CID 4014.

@@ -40,6 +40,9 @@ PROFILES: tuple[VendorProfile, ...] = (
     VendorProfile("fujifilm", ("FUJI",), (), None),
     VendorProfile("planmed", ("PLANMED",), (), None),
     VendorProfile("ims-giotto", ("IMS", "GIOTTO"), (), None),
+    # digital phantoms (simulation.phantom): their pixel size depends on the chosen size and is always stated
+    VendorProfile("phantom-a", ("CEMLAB",), ("PHANTOM A",), None),
+    VendorProfile("phantom-b", ("CEMLAB",), ("PHANTOM B",), None),
 )
 UNKNOWN = VendorProfile("unknown", (), (), None)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from imaging.dicom_writing import ImageIdentity, write_pair
 from simulation.phantom.lesion_plan import LesionPlan, LesionType, Malignancy, PlannedLesion
-from simulation.phantom.patient import PhantomView, Site, Size, phantom_patient
+from simulation.phantom.patient import VIEWS, PhantomView, Site, Size, phantom_patient
 from simulation.randomness import generator
 
 SCHEMA = "cemlab.phantom/1"
@@ -28,8 +27,6 @@ DEFAULT_MIX: tuple[PatientLesions, ...] = (
     (("mass", "malignant"), ("cluster", "malignant")),
     (),
 )
-# The system whose headers the files of a site carry.
-HEADER_VENDOR: dict[Site, str] = {"A": "ge-essential", "B": "ge-pristina"}
 _FIRST_DAY = date(2024, 1, 8)
 
 
@@ -40,6 +37,7 @@ def write_phantom_set(
     size: Size = "small",
     seed: int = 0,
     plan: Sequence[PatientLesions] = DEFAULT_MIX,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write phantom patients as DICOM with a manifest (docs/formats/phantom.md).
 
@@ -57,6 +55,8 @@ def write_phantom_set(
     plan : sequence of patient lesions
         Lesions (type, malignancy) of each patient, repeated from the start when there are more patients. Each site
         starts at the first entry.
+    progress : callable, optional
+        Called after each patient with the number of views written and planned.
 
     Returns
     -------
@@ -84,6 +84,8 @@ def write_phantom_set(
     for site, count in sorted(sites.items()):
         for index in range(count):
             patients.append(_write_patient(directory, site, index, size, seed, plan[index % len(plan)]))
+            if progress is not None:
+                progress(len(VIEWS) * len(patients), len(VIEWS) * sum(sites.values()))
     body = {"schema": SCHEMA, "size": size, "seed": seed, "patients": patients}
     directory.mkdir(parents=True, exist_ok=True)
     partial = directory / f"{MANIFEST}.partial"
@@ -112,7 +114,7 @@ def _write_patient(
     views = []
     for view in phantom_patient(seed=patient_seed, site=site, size=size, lesions=planned):
         written = write_pair(
-            dataclasses.replace(view.pair, vendor=HEADER_VENDOR[site]),
+            view.pair,
             directory / site / name,
             identity=identity,
             photometric="MONOCHROME1" if inverted else "MONOCHROME2",

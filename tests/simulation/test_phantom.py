@@ -11,8 +11,10 @@ import pydicom
 import pytest
 from scipy import ndimage
 
+from imaging.acceptance import verdict
 from imaging.contours import polygons_to_mask
 from imaging.reading import read_pair
+from simulation.__main__ import main
 from simulation.phantom import DEFAULT_MIX, LesionPlan, PlannedLesion, phantom_patient, write_phantom_set
 from simulation.phantom.patient import image_geometry
 
@@ -126,7 +128,7 @@ def test_a_set_follows_its_manifest(phantom_set: Path) -> None:
             )
             assert pair.shape == (288, 240)
             assert pair.bits_stored == 12
-            assert pair.vendor == {"A": "ge-essential", "B": "ge-pristina"}[patient["site"]]
+            assert pair.vendor == {"A": "phantom-a", "B": "phantom-b"}[patient["site"]]
             for lesion in view["lesions"]:
                 mask = polygons_to_mask(lesion["polygons"], pair.shape)
                 assert (pair.low_energy[mask] > 0).all()
@@ -181,6 +183,26 @@ def test_the_caller_chooses_the_mix_of_lesions(tmp_path: Path) -> None:
     patients = json.loads(manifest.read_text())["patients"]
     kinds = [sorted({lesion["lesion_type"] for v in p["views"] for lesion in v["lesions"]}) for p in patients]
     assert kinds == [["cluster", "mass"], []]
+
+
+@pytest.mark.parametrize("lesion", [None, "malignant-cluster", "benign-cluster", "malignant-mass", "benign-mass"])
+def test_the_command_writes_a_pair_for_each_view_with_the_wanted_lesion(tmp_path: Path, capsys, lesion) -> None:
+    arguments = ["phantom", "--size", "test", "--seed", "3", "--out", str(tmp_path / "out")]
+    assert main([*arguments, *(["--lesion", lesion] if lesion else [])]) == 0
+    (patient,) = json.loads((tmp_path / "out" / "manifest.json").read_text())["patients"]
+    found = [sorted(f"{m['malignancy']}-{m['lesion_type']}" for m in view["lesions"]) for view in patient["views"]]
+    assert len(found) == 4
+    assert sorted(found) == ([[]] * 4 if lesion is None else [[], [], [lesion], [lesion]])
+    assert "view 4 of 4" in capsys.readouterr().err
+
+
+def test_a_written_phantom_says_what_it_is(phantom_set: Path) -> None:
+    for site in "AB":
+        path = next((phantom_set.parent / site).rglob("*_low_energy.dcm"))
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        assert (header.Manufacturer, header.ManufacturerModelName) == ("CEMLab", f"Phantom {site}")
+        facts = verdict(path).facts
+        assert (facts["vendor"], facts["kind"], facts["synthetic"]) == (f"phantom-{site.lower()}", "low_energy", False)
 
 
 def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path) -> None:
