@@ -19,6 +19,7 @@ SCHEMA = "cemlab.site-weights/1"
 MINIMUM_CELLS = 20
 MINIMUM_PATIENTS = 5
 FOLDS = 5
+INNER_FOLDS = 3
 # strength of the regularisation, from strong to weak (scikit-learn's C)
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 RESAMPLES = 500
@@ -89,9 +90,7 @@ class SiteWeights:
         InvalidSettings
             If the sequences do not belong together or the bins differ.
         """
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import roc_auc_score
-        from sklearn.model_selection import GridSearchCV, GroupKFold
+        from threadpoolctl import threadpool_limits
 
         table, wanted, patient = _table(features, contains_cluster, groups)
         with_clusters = int(wanted.sum())
@@ -104,17 +103,14 @@ class SiteWeights:
         if wanted.all():
             raise TooFewRealClusters("every cell holds a cluster; cells without one are needed to learn from")
         folds = _folds(wanted, patient, FOLDS)
-
-        def search(rows: NDArray[np.bool_]) -> Any:
-            model = LogisticRegression(class_weight="balanced", max_iter=5000, tol=1e-5)
-            inner = _folds(wanted[rows], patient[rows], min(3, len(np.unique(patient[rows & wanted]))))
-            splits = list(GroupKFold(len(np.unique(inner))).split(table[rows], groups=inner))
-            found = GridSearchCV(model, {"C": STRENGTHS}, scoring="roc_auc", cv=splits)
-            return found.fit(table[rows], wanted[rows])
-
         scores = np.empty(len(wanted))
-        for fold in np.unique(folds):
-            scores[folds == fold] = search(folds != fold).decision_function(table[folds == fold])
+        # one thread: the order of a sum must not depend on the machine
+        with threadpool_limits(1):
+            for fold in range(FOLDS):
+                rows, left_out = folds != fold, folds == fold
+                found = _regression(table[rows], wanted[rows], patient[rows])
+                scores[left_out] = found.decision_function(table[left_out])
+            chosen = _regression(table, wanted, patient)
         replicates = []
         rng = generator(seed, "site weights", "bootstrap")
         _, number = np.unique(patient, return_inverse=True)
@@ -122,9 +118,8 @@ class SiteWeights:
             times = np.bincount(rng.integers(number.max() + 1, size=number.max() + 1), minlength=number.max() + 1)
             weight = times[number].astype(np.float64)
             if weight[wanted].any() and weight[~wanted].any():
-                replicates.append(roc_auc_score(wanted, scores, sample_weight=weight))
+                replicates.append(_auc(scores, wanted, weight))
         low, high = np.percentile(replicates, (2.5, 97.5))
-        chosen = search(np.ones(len(wanted), bool))
         return cls(
             weights=dict(zip(FEATURE_NAMES, chosen.best_estimator_.coef_[0].tolist(), strict=True)),
             bins=features[0].bins,
@@ -133,7 +128,7 @@ class SiteWeights:
             cells=len(wanted),
             cells_with_clusters=with_clusters,
             strength=float(chosen.best_params_["C"]),
-            auc=float(roc_auc_score(wanted, scores)),
+            auc=_auc(scores, wanted, np.ones(len(wanted))),
             auc_low=float(low),
             auc_high=float(high),
         )
@@ -183,6 +178,26 @@ def _table(
         np.concatenate([np.asarray(labels, dtype=bool) for labels in contains_cluster]),
         np.concatenate([np.full(len(x.values), numbers[group]) for x, group in zip(features, groups, strict=True)]),
     )
+
+
+def _regression(table: NDArray[np.float64], wanted: NDArray[np.bool_], patient: NDArray[np.int64]) -> Any:
+    """Fitted scikit-learn search over the regularisation, cross-validated by patient."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, PredefinedSplit
+
+    model = LogisticRegression(class_weight="balanced", solver="newton-cholesky")
+    folds = _folds(wanted, patient, min(INNER_FOLDS, len(np.unique(patient[wanted]))))
+    search = GridSearchCV(model, {"C": STRENGTHS}, scoring="roc_auc", cv=PredefinedSplit(folds))
+    return search.fit(table, wanted)
+
+
+def _auc(scores: NDArray[np.float64], wanted: NDArray[np.bool_], weight: NDArray[np.float64]) -> float:
+    """Area under the ROC curve of weighted cells; ties count half."""
+    _, rank = np.unique(scores, return_inverse=True)
+    with_cluster = np.bincount(rank, weights=weight * wanted)
+    without = np.bincount(rank, weights=weight * ~wanted)
+    below = np.cumsum(without) - without / 2
+    return float(with_cluster @ below / (with_cluster.sum() * without.sum()))
 
 
 def _folds(wanted: NDArray[np.bool_], patient: NDArray[np.int64], count: int) -> NDArray[np.int64]:

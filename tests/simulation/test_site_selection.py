@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import roc_auc_score
 
+from simulation.host import prepare_host
+from simulation.phantom import phantom_patient
 from simulation.robust_scale import robust_z
 from simulation.settings import SimulationSettings
 from simulation.site_selection import WEIGHTS, rank_cells
-from simulation.texture import FEATURE_NAMES, CellFeatures
+from simulation.texture import FEATURE_NAMES, CellFeatures, cell_features
 from simulation.texture.grid import cell_size, cells_inside
 
 
@@ -91,3 +96,54 @@ def test_bright_busy_cells_are_preferred() -> None:
             table(values), malignancy, np.random.default_rng(0), SimulationSettings(site_selection="best")
         )
         assert ranking.order[0] == 17
+
+
+def test_the_draw_is_never_from_fewer_cells_than_set() -> None:
+    settings = SimulationSettings(best_fraction=0.01, best_minimum=8, temperature=100.0)
+    order = np.argsort(-rank_cells(features(), "benign", np.random.default_rng(0), settings).scores)
+    first = {rank_cells(features(), "benign", np.random.default_rng(seed), settings).order[0] for seed in range(200)}
+    assert first == set(order[:8].tolist())
+    few = table(np.random.default_rng(0).normal(size=(5, len(FEATURE_NAMES))))
+    assert sorted(rank_cells(few, "benign", np.random.default_rng(0), settings).order) == list(range(5))
+
+
+def places(size: str, patients: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of chosen and of evenly drawn cells as shares of the breast's height and width; draws x views x 2."""
+    chosen, even = [], []
+    for seed in range(patients):
+        side = "LR"[seed % 2]
+        for view in phantom_patient(seed=seed, site="AB"[seed % 2], size=size, views=((side, "CC"), (side, "MLO"))):
+            host = prepare_host(view.pair, lesion_free=True, exclusion=None, settings=SimulationSettings())
+            measured = cell_features(host.low_energy, [cell.box for cell in host.cells], bin_count=32)
+            where = np.argwhere(host.breast)
+            low, span = where.min(axis=0), np.ptp(where, axis=0) + 1
+            centres = (np.array([cell.centre[::-1] for cell in host.cells]) - low) / span
+            rng = np.random.default_rng(seed)
+            malignancy = ("benign", "malignant")[seed // 2 % 2]
+            orders = [rank_cells(measured, malignancy, rng, SimulationSettings()).order[0] for _ in range(draws)]
+            chosen.append(centres[orders])
+            even.append(centres[rng.integers(len(centres), size=draws)])
+    return np.stack(chosen, axis=1), np.stack(even, axis=1)
+
+
+def entropy(centres: np.ndarray) -> float:
+    """Bits of the place in a grid of 4 x 4 over the breast."""
+    place = (centres * 4).astype(int).clip(0, 3) @ (4, 1)
+    return float(stats.entropy(np.bincount(place.ravel(), minlength=16), base=2))
+
+
+@pytest.mark.slow
+def test_the_place_tells_nothing_over_100_hosts() -> None:
+    """Chosen places spread nearly as far as evenly drawn ones, and no coordinate tells them apart."""
+    chosen, even = places("small", patients=50, draws=20)
+    assert np.mean([entropy(one) for one in chosen]) >= 0.9 * np.mean([entropy(one) for one in even])
+    labels = np.repeat([1, 0], chosen[..., 0].size)
+    for coordinate in (
+        lambda centres: centres[..., 0],
+        lambda centres: centres[..., 1],
+        lambda centres: np.abs(centres[..., 0] - 0.5),
+        lambda centres: np.hypot(*np.moveaxis(centres - 0.5, -1, 0)),
+    ):
+        values = np.concatenate([coordinate(chosen).ravel(), coordinate(even).ravel()])
+        area = roc_auc_score(labels, values)
+        assert max(area, 1 - area) <= 0.55
