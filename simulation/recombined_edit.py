@@ -8,7 +8,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, special
+from scipy import fft, ndimage
 
 from simulation.enhancement import (
     Box,
@@ -27,6 +27,8 @@ from simulation.vendor import VendorProfile
 Blend = Literal["gain", "literal"]
 SMALLEST_CHANGE = 0.02
 """Grey values; a weaker change is none."""
+ROUNDS, CLOSE = 3, 0.002
+"""Corrections after rounding, and the ratio within which none is needed."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +140,37 @@ def enhance(
     if ghost is not None:
         box = _union(box, ghost[0])
     host, inside = recombined[box].astype(np.float32), mask[box]
+    trace = np.zeros(host.shape, np.float32) if ghost is None else _placed(ghost, box, host.shape)
+    codes = _grey_codes(recombined, maximum)
+    threshold = _dither(inside, settings.sigma_px, rounding)
+    image = recombined.copy()
+
+    def show(change: NDArray[Any]) -> Contrast:
+        image[box] = _rounded(host, change + trace, codes, threshold).astype(recombined.dtype)
+        return measure_enhancement(image, mask, profile)
+
     if settings.blend == "literal":
         product = np.where(inside, host * np.float32(1.0 if contrast is None else aim), host)
         smoothed = ndimage.gaussian_filter(product, settings.sigma_px, mode="nearest")
         change = np.where(inside, smoothed - host, 0)
+        after = show(change)
     else:
         shape = _gain_map(inside, settings, rng)
-        change = np.float32(0.0 if contrast is None else _level(host, inside, shape, aim)) * shape
+        level = 0.0 if contrast is None else _level(host, inside, shape, aim)
+        after = show(np.float32(level) * shape)
+        # few grey codes: what rounding took is put back
+        for _ in range(ROUNDS if contrast is not None else 0):
+            miss = aim - after.ratio
+            if abs(miss) <= CLOSE:
+                break
+            other = level + miss * after.ring_level
+            shown = show(np.float32(other) * shape)
+            if abs(aim - shown.ratio) >= abs(miss):
+                break
+            level, after = other, shown
+        change = np.float32(level) * shape
+        after = show(change)
     added = float(np.median(change[inside & (host > 0)]))
-    if ghost is not None:
-        (rows, columns), trace = ghost
-        row, column = rows.start - box[0].start, columns.start - box[1].start
-        change[row : row + trace.shape[0], column : column + trace.shape[1]] += trace
-    image = recombined.copy()
-    image[box] = _rounded(host, change, _grey_codes(recombined, maximum), settings, rounding).astype(recombined.dtype)
-    after = measure_enhancement(image, mask, profile)
     return Enhancement(image, aim if contrast is None else contrast, aim, before, after, added)
 
 
@@ -189,6 +207,14 @@ def calcification_trace(tau: NDArray[Any], profile: VendorProfile, spacing_mm: f
 def edge_sigma(mask: NDArray[np.bool_], sigma_px: float) -> float:
     """Gaussian in pixels that "gain" uses at the edge of this lesion."""
     return float(np.clip(np.sqrt(mask.sum() / np.pi) / 3, 1.0, max(sigma_px, 1.0)))
+
+
+def _placed(ghost: tuple[Box, NDArray[Any]], box: Box, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    (rows, columns), trace = ghost
+    row, column = rows.start - box[0].start, columns.start - box[1].start
+    result = np.zeros(shape, np.float32)
+    result[row : row + trace.shape[0], column : column + trace.shape[1]] = trace
+    return result
 
 
 def _union(one: Box, other: Box) -> Box:
@@ -258,21 +284,22 @@ def _grey_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
     return np.flatnonzero(~left_out)
 
 
-def _rounded(
-    host: NDArray[np.float32],
-    change: NDArray[Any],
-    codes: NDArray[np.int64],
-    settings: EditSettings,
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """The wanted image in grey codes, unbiased; air and untouched pixels stay.
+def _dither(inside: NDArray[np.bool_], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Rounding thresholds: a field that varies more slowly than the gain map, exactly uniform over the lesion.
 
-    The dither is a uniform field that varies more slowly than the gain map. Dither drawn for each pixel would add a
-    sixth of a squared grey value to the noise, which marks the lesion on 8-bit images; none would leave contour lines.
+    Thresholds drawn for each pixel would add a sixth of a squared grey value to the noise, which marks the lesion on
+    8-bit images; none would leave contour lines.
     """
-    noise = rng.standard_normal(host.shape, dtype=np.float32)
-    field = ndimage.gaussian_filter(noise, 2 * settings.sigma_px, mode="wrap")
-    threshold = special.ndtr(field / field.std())
+    noise = rng.standard_normal(inside.shape, dtype=np.float32)
+    field = ndimage.gaussian_filter(noise, 2 * sigma_px, mode="wrap")
+    ordered = np.sort(field[inside])
+    return np.asarray((np.searchsorted(ordered, field) + 0.5) / (ordered.size + 1), dtype=np.float64)
+
+
+def _rounded(
+    host: NDArray[np.float32], change: NDArray[Any], codes: NDArray[np.int64], threshold: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """The wanted image in grey codes, unbiased; air and untouched pixels stay."""
     position = np.interp(host + change, codes, np.arange(codes.size))
     rounded = codes[np.minimum(np.floor(position + threshold).astype(int), codes.size - 1)]
     changed = (np.abs(change) >= SMALLEST_CHANGE) & (host > 0)

@@ -11,6 +11,8 @@ from scipy import ndimage
 from simulation.enhancement import box_around, ring, ring_reach
 
 SHORTCUTS = ("noise level", "missing grey codes", "odd grey values", "border gradient", "depth", "height")
+SEAM_PX = 2.0
+"""Gaussian that separates fine structure, where a seam would show, from the edge of a lesion."""
 _SECOND_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64)
 
 
@@ -20,9 +22,11 @@ def shortcut_features(
     """Shortcut features of one lesion on one image.
 
     - noise level: logarithm of the noise (Immerkaer's second difference) inside the outline over that in its ring;
-    - missing grey codes: share of unused codes between the 5th and 95th percentile, inside minus ring;
+    - missing grey codes: share of unused codes between the 5th and 95th percentile above what a smooth histogram of
+      so many pixels leaves unused, inside minus ring;
     - odd grey values: share inside;
-    - border gradient: mean gradient on the outline over that in the ring;
+    - border gradient: mean gradient of the fine structure on the outline over that in the ring; the soft edge that
+      every enhancing lesion has is no seam and does not count;
     - depth, height: centre of the outline as a share of the box of the breast, depth from the chest wall.
 
     Parameters
@@ -45,7 +49,7 @@ def shortcut_features(
     around = ring(inside) & tissue
     inside = inside & tissue
     residual = ndimage.convolve(plain, _SECOND_DIFFERENCE)
-    gradient = np.hypot(*np.gradient(plain))
+    gradient = np.hypot(*np.gradient(plain - ndimage.gaussian_filter(plain, SEAM_PX)))
     border = inside & ~ndimage.binary_erosion(inside)
     depth, height = _place(mask, breast)
     return dict(
@@ -80,8 +84,9 @@ def _missing(values: NDArray[Any]) -> float:
     if values.size < 20:
         return float("nan")
     low, high = np.percentile(values, [5, 95]).astype(int)
-    used = np.unique(values[(values >= low) & (values <= high)])
-    return 1 - used.size / (high - low + 1)
+    counts = np.bincount(values[(values >= low) & (values <= high)].astype(int) - low, minlength=high - low + 1)
+    expected = np.exp(-ndimage.uniform_filter1d(counts.astype(np.float64), 9, mode="nearest"))
+    return float((counts == 0).mean() - expected.mean())
 
 
 def _place(mask: NDArray[np.bool_], breast: NDArray[np.bool_] | None) -> tuple[float, float]:
