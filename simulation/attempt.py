@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +34,15 @@ from simulation.texture.grid import Cell
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
-    """One accepted cluster in host orientation."""
+    """One accepted cluster in host orientation.
+
+    Attributes
+    ----------
+    checked : Insertion
+        The one that was accepted; `insertion` is the one that is written, without attenuation in a control.
+    rejected : tuple of (int, int, str)
+        Cells tried before, in this order: index, number of the attempt in the cell, reason.
+    """
 
     cell: Cell
     cell_index: int
@@ -45,7 +54,9 @@ class Attempt:
     packing: float
     particles: list[Calcification]
     insertion: Insertion
+    checked: Insertion
     outline: LesionMask
+    rejected: tuple[tuple[int, int, str], ...] = ()
 
 
 class Stream:
@@ -83,7 +94,7 @@ def search(
     stream: Stream,
 ) -> Attempt:
     """Try ranked cells until one takes a cluster that passes its checks."""
-    reasons: dict[str, int] = {}
+    rejected: list[tuple[int, int, str]] = []
     for rank, index in enumerate(ranking.order[: settings.cells_tried]):
         for number in range(settings.attempts_per_cell):
             outcome = _attempt(
@@ -97,8 +108,9 @@ def search(
                 lambda *p, n=number, i=index: stream("cell", i, n, *p),
             )
             if isinstance(outcome, Attempt):
-                return outcome
-            reasons[outcome] = reasons.get(outcome, 0) + 1
+                return replace(outcome, rejected=tuple(rejected))
+            rejected.append((index, number, outcome))
+    reasons = Counter(reason for _, _, reason in rejected)
     told = "; ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
     kind = InsertionRejected if any(reason.startswith("insertion") for reason in reasons) else NoSuitableCell
     raise kind(f"{min(len(ranking.order), settings.cells_tried)} cells tried, none took a cluster: {told}")
@@ -141,7 +153,7 @@ def _attempt(
     insertion = _insert(host, settings, calibration, particles, packing, stream("noise"))
     if insertion.shortcoming:
         return insertion.shortcoming
-    packing = insertion.packing
+    packing, checked = insertion.packing, insertion
     if settings.insertion == "off":  # everything was decided as for a lesion; the same path now writes none
         insertion = _insert(host, settings, calibration, particles, 0.0, stream("noise"))
     outline = lesion_mask(
@@ -164,6 +176,7 @@ def _attempt(
         packing,
         particles,
         insertion,
+        checked,
         outline,
     )
 

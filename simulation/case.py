@@ -20,6 +20,7 @@ from simulation.calcification import (
     Calcification,
     Malignancy,
 )
+from simulation.case_checks import checks_of
 from simulation.case_enhancement import enhance_case, enhancement_warnings
 from simulation.case_record import cluster_record, host_record, site_record, warnings_of
 from simulation.enhancement import ContrastDistribution
@@ -177,8 +178,10 @@ def simulate(
             "enlargement": attempt.outline.enlargement,
             "area_mm2": attempt.outline.area_mm2,
             "polygons": [[list(point) for point in polygon] for polygon in result.polygons],
+            "sha256": pixels_sha256(np.packbits(result.mask, axis=1)),
         },
         "enhancement": enhancement_record,
+        "checks": checks_of(host, attempt, enhancement, float(enhancement_record["sigma_px"])),
         "placement": placement.to_json(),
         "partner": partner.to_json() if partner else None,
         "warnings": warnings_of(host, settings, calibration, attempt)

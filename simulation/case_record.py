@@ -22,6 +22,7 @@ from simulation.host import Host
 from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking, ranking_record
 from simulation.site_weights import SiteWeights
+from simulation.texture.grid import Cell
 
 
 def host_record(analysed: AnalysedHost, source: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -53,35 +54,50 @@ def site_record(
     weights: SiteWeights | None,
 ) -> dict[str, Any]:
     host, cell = analysed.host, attempt.cell
-    columns = host.low_energy.shape[1]
-    left = columns - cell.column - cell.size if host.flipped else cell.column
+    ranks = np.empty(len(ranking.scores), int)
+    ranks[np.argsort(-ranking.scores, kind="stable")] = np.arange(1, len(ranking.scores) + 1)
     return {
         **ranking_record(analysed.features, malignancy, weights),
         "features_sha256": analysed.features_sha256,
         "cell_px": cell.size,
         "overlap": host.overlap,
         "cells": len(host.cells),
-        "box": [left, cell.row, left + cell.size, cell.row + cell.size],
+        "box": _box(host, cell),
         "score": float(ranking.scores[attempt.cell_index]),
-        "score_rank": int((ranking.scores > ranking.scores[attempt.cell_index]).sum()) + 1,
+        "score_rank": int(ranks[attempt.cell_index]),
         "cells_rejected_before": attempt.rank,
+        "rejected": [
+            {"box": _box(host, host.cells[index]), "score_rank": int(ranks[index]), "attempt": number, "reason": reason}
+            for index, number, reason in attempt.rejected
+        ],
     }
+
+
+def _box(host: Host, cell: Cell) -> list[int]:
+    """(x1, y1, x2, y2) of a cell in the picture as it was given."""
+    columns = host.low_energy.shape[1]
+    left = columns - cell.column - cell.size if host.flipped else cell.column
+    return [left, cell.row, left + cell.size, cell.row + cell.size]
 
 
 def cluster_record(host: Host, attempt: Attempt, calcifications: tuple[Calcification, ...]) -> dict[str, Any]:
     insertion = attempt.insertion
     listed = [
-        {**particle.to_json(), "tau_max": tau, "contrast_to_noise": ratio}
-        for particle, tau, ratio in zip(calcifications, insertion.tau_max, insertion.contrast_to_noise, strict=True)
+        {**particle.to_json(), "tau_max": tau, "thickness_max_um": thickness, "contrast_to_noise": ratio}
+        for particle, tau, thickness, ratio in zip(
+            calcifications, insertion.tau_max, insertion.thickness_max_um, insertion.contrast_to_noise, strict=True
+        )
     ]
     return {
         "plan": dataclasses.asdict(attempt.plan),
+        "count_requested": attempt.plan.count,
         "count": len(listed),
         "from_candidates": attempt.cluster.from_candidates,
         "candidates": attempt.candidates,
         "candidate_percentile": attempt.percentile,
         "diameter_mm": attempt.cluster.diameter_mm,
         "packing": attempt.packing,
+        "attenuation_per_mm": insertion.packing * host.profile.hydroxyapatite_low,
         "lateral_scale": lateral_scale(host.spacing_mm),
         "thickness_scale": thickness_scale(host.spacing_mm),
         "spread_scale": spread_scale(host.spacing_mm),

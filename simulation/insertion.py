@@ -18,6 +18,7 @@ from simulation.calcification import Calcification, CalcificationLayer, reach_px
 from simulation.calibration import Calibration
 from simulation.contrast_to_noise import local_noise
 from simulation.display_curve import to_grey, to_logit
+from simulation.grey_codes import SMALLEST_CHANGE, round_to_codes, slow_dither, used_codes
 from simulation.template import local_scatter, log_template
 from simulation.vendor import VendorProfile
 
@@ -28,6 +29,8 @@ MAXIMUM_CLIPPED = 0.005
 MAXIMUM_SHIFT = 0.5
 # Least share of solid hydroxyapatite that is still a calcification; fainter ones are not made fainter.
 MINIMUM_PACKING = 0.1
+# Over which distance the dither of the rounding varies.
+DITHER_MM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +48,9 @@ class Insertion:
         Of the region.
     packing : float
         Attenuation as a share of solid hydroxyapatite.
-    tau_max, contrast_to_noise : tuple of float
-        Of each calcification: largest log attenuation of the primary beam; peak grey difference over local noise.
+    tau_max, thickness_max_um, contrast_to_noise : tuple of float
+        Of each calcification: largest log attenuation of the primary beam; largest thickness on the pixel grid; peak
+        grey difference over local noise.
     noise : float
         Noise and fine texture around the calcifications in grey values.
     clipped_fraction : float
@@ -64,6 +68,7 @@ class Insertion:
     layer: CalcificationLayer
     packing: float
     tau_max: tuple[float, ...]
+    thickness_max_um: tuple[float, ...]
     contrast_to_noise: tuple[float, ...]
     noise: float
     clipped_fraction: float
@@ -136,12 +141,13 @@ def insert_calcifications(
     host = image[row0:row1, column0:column1].astype(np.float32)
     shown = to_grey(to_logit(host, maximum) + template / np.float32(calibration.width), maximum)
     change = np.where(host > 0, shown - np.clip(host, 0.5, maximum - 0.5), 0)
-    # the far tail of the template is no change at all; dithering keeps the mean and the grey codes evenly used
-    change = np.where(np.abs(change) < 0.02, 0, change)
-    rounded = np.floor(host + change + rng.random(host.shape, dtype=np.float32))
+    # the far tail of the template is no change at all
+    change = np.where(np.abs(change) < SMALLEST_CHANGE, 0, change)
+    threshold = slow_dither((host.shape[0], host.shape[1]), DITHER_MM / spacing_mm, rng)
+    rounded = round_to_codes(host, change, used_codes(image, maximum), threshold)
     changed = change != 0
     clipped = changed & ((rounded < 1) | (rounded > maximum - 1))
-    rounded = np.where(changed, np.clip(rounded, 1, maximum - 1), host)
+    rounded = np.where(changed, np.clip(rounded, 1, maximum - 1), rounded)
     result = image.copy()
     result[row0:row1, column0:column1] = rounded.astype(image.dtype)
     support = np.zeros(image.shape, bool)
@@ -149,10 +155,11 @@ def insert_calcifications(
     surround = ndimage.maximum_filter(layer.support, 2 * max(2, round(1 / spacing_mm)) + 1)
     near, far = surround & ~layer.support & (host > 0), ~surround & (host > 0)
     noise = local_noise(host, spacing_mm, near if near.any() else layer.support)
-    taus, ratios = [], []
+    taus, thicknesses, ratios = [], [], []
     for particle in calcifications:
         patch = _patch(particle, region, spacing_mm)
         taus.append(float(layer.tau[patch].max()))
+        thicknesses.append(float(layer.thickness_um[patch].max()))
         ratios.append(float(change[patch].max() / noise))
     return Insertion(
         result,
@@ -161,6 +168,7 @@ def insert_calcifications(
         layer,
         packing,
         tuple(taus),
+        tuple(thicknesses),
         tuple(ratios),
         noise,
         float(clipped[layer.support].mean()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -18,6 +19,7 @@ from simulation.enhancement import ContrastDistribution, measure_contrast
 from simulation.errors import (
     BreastNotFound,
     BreastTooSmall,
+    InsertionRejected,
     InvalidSettings,
     LesionFreeNotAsserted,
     NoMatchingPlacement,
@@ -116,6 +118,45 @@ def test_the_record_is_json_and_names_every_choice(case: SimulatedCase) -> None:
     assert record["output_sha256"] == pixels_sha256(case.pair.low_energy, case.pair.recombined)
     assert len(record["cluster"]["calcifications"]) == record["cluster"]["count"]
     assert record["mask"]["polygons"] == [[list(p) for p in polygon] for polygon in case.polygons]
+
+
+def test_the_record_lists_every_check_with_its_value_and_limit(case: SimulatedCase) -> None:
+    checks = case.record["checks"]
+    assert len({check["name"] for check in checks}) == len(checks) >= 9
+    for check in checks:
+        low, high = check["limit"]
+        assert check["passed"] == ((low is None or check["value"] >= low) and (high is None or check["value"] <= high))
+    assert all(check["passed"] for check in checks if not check["name"].startswith("recombined contrast"))
+
+
+def test_the_record_names_cells_that_were_tried_in_vain(host: PhantomView) -> None:
+    # nearly invisible calcifications are refused in many cells
+    faint = SimulationSettings(maximum_cells=24, packing_low=0.05, packing_high=0.3)
+    rejected = []
+    for seed in range(6):
+        with contextlib.suppress(InsertionRejected):
+            made = simulate(host.pair, malignancy="malignant", seed=seed, lesion_free=True, settings=faint)
+            rejected += made.record["site"]["rejected"]
+    assert all(len(entry["box"]) == 4 and entry["score_rank"] >= 1 and entry["reason"] for entry in rejected)
+
+
+def test_the_record_tells_of_each_calcification(case: SimulatedCase) -> None:
+    cluster = case.record["cluster"]
+    assert cluster["count"] <= cluster["count_requested"]
+    for listed, drawn in zip(cluster["calcifications"], case.calcifications, strict=True):
+        assert (listed["x"], listed["y"]) == (drawn.x, drawn.y)
+        assert listed["thickness_max_um"] > 0
+        # attenuation is averaged over the pixel, thickness is the largest within it
+        assert 0 < listed["tau_max"] <= 1.01 * cluster["attenuation_per_mm"] * listed["thickness_max_um"] / 1000
+
+
+def test_the_record_says_where_its_randomness_comes_from(case: SimulatedCase) -> None:
+    assert case.record["random"]["root_seed"] == 7
+    assert case.record["random"]["path"][0] == "case"
+    assert case.record["schema"] == "cemlab.simulation-record/2"
+    assert len(case.record["versions"]["source_sha256"]) == 64
+    assert case.seconds
+    assert "seconds" not in case.record
 
 
 def test_benign_and_malignant_clusters_differ_as_designed(host: PhantomView) -> None:
