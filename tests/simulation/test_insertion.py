@@ -96,7 +96,7 @@ def test_pixels_outside_the_region_are_the_same_and_the_halo_is_the_enhancement(
     assert (made.image[outside] == 2000).all()
     assert made.image[made.support].mean() > 2050
     assert made.clipped_fraction == 0
-    assert abs(made.mean_shift) < 0.05
+    assert abs(made.mean_shift) < 0.15
     assert made.halo_shift < 0
     plain = insert(host, profile=dataclasses.replace(A, enhancement_gain=0.0), noise_consistency=False)
     assert abs(plain.halo_shift) < 0.02
