@@ -25,9 +25,9 @@ import cv2
 
 from simulation.batch_case import CASES, REFUSED, SCRATCH, BatchTask, Outcome, make_cases
 from simulation.calcification import Malignancy
-from simulation.enhancement import ContrastDistribution
 from simulation.errors import BatchMismatch, InvalidSettings
 from simulation.host_list import HostBreast
+from simulation.measured import Measured
 from simulation.provenance import ALGORITHM_VERSION, json_sha256
 from simulation.settings import SimulationSettings
 
@@ -55,8 +55,8 @@ class BatchPlan:
     per_host : int or None
         Cases of each breast; exactly one of the two is given.
     settings : SimulationSettings
-    contrast : ContrastDistribution or None
-        Measured relative contrasts; the prior when None.
+    measured : Measured
+        What replaces the priors.
     """
 
     hosts: tuple[HostBreast, ...]
@@ -66,7 +66,7 @@ class BatchPlan:
     count: int | None = None
     per_host: int | None = None
     settings: SimulationSettings = field(default_factory=SimulationSettings)
-    contrast: ContrastDistribution | None = None
+    measured: Measured = field(default_factory=Measured)
 
     def __post_init__(self) -> None:
         if (self.count is None) == (self.per_host is None):
@@ -85,7 +85,7 @@ class BatchPlan:
             "seed": self.seed,
             "lesion_free": self.lesion_free,
             "settings": self.settings.to_json(),
-            "contrast": None if self.contrast is None else self.contrast.to_json(),
+            "measured": self.measured.to_json(),
         }
 
     def variants(self) -> dict[str, int]:
@@ -183,7 +183,7 @@ def _tasks(plan: BatchPlan, directory: Path, digest: str) -> list[BatchTask]:
                     plan.seed,
                     plan.lesion_free,
                     plan.settings,
-                    plan.contrast,
+                    plan.measured,
                     directory,
                     digest,
                 )

@@ -13,11 +13,11 @@ from imaging.errors import ImagingError
 from simulation.analysed_host import AnalysedHost, HostCache, analyse_host
 from simulation.calcification import Malignancy
 from simulation.case import simulate
-from simulation.enhancement import ContrastDistribution
 from simulation.errors import SimulationError
 from simulation.files import read_host, write_case
 from simulation.host_list import HostBreast, HostView, exclusion_of
 from simulation.host_source import HostSource
+from simulation.measured import Measured
 from simulation.placement import Placement
 from simulation.provenance import json_sha256
 from simulation.settings import SimulationSettings
@@ -46,7 +46,7 @@ class BatchTask:
     seed: int
     lesion_free: bool
     settings: SimulationSettings
-    contrast: ContrastDistribution | None
+    measured: Measured
     directory: Path
     configuration_sha256: str
 
@@ -142,11 +142,11 @@ def _make(task: BatchTask, variant: int, views: _Views) -> bool:
                 variant=variant,
                 settings=task.settings,
                 exclusion=analysed.exclusion,
-                contrast=task.contrast,
                 lesion_free=task.lesion_free,
                 partner=partner,
                 analysed=analysed,
                 source=opened.source.to_json(),
+                **task.measured.arguments(),
             )
         except (SimulationError, ImagingError) as error:
             refusals.append({"view": view.view, "code": _code(error), "message": str(error)})

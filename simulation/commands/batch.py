@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from simulation.batch import BatchPlan, BatchResult, run_batch
-from simulation.commands.choices import add_choices, contrast_of, settings_of
+from simulation.commands.choices import add_choices, measured_of, settings_of
 from simulation.host_list import read_hosts
 
 _WIDTH = 30
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         count=options.count,
         per_host=options.per_host,
         settings=settings_of(options),
-        contrast=contrast_of(options),
+        measured=measured_of(options),
     )
     bar = _Bar()
     result = run_batch(plan, options.out, processes=options.processes, progress=bar.show)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings
+from simulation.measured import Measured
 from simulation.settings import SimulationSettings
+from simulation.site_weights import SiteWeights
+
+T = TypeVar("T")
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +24,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", type=Path, help="JSON of simulation settings")
     parser.add_argument("--contrast", type=Path, help="measured relative contrasts, from fit-contrast")
+    parser.add_argument("--site-weights", type=Path, help="ranking of cells learnt from real clusters")
     parser.add_argument("--out", type=Path, required=True)
 
 
@@ -27,11 +33,16 @@ def settings_of(options: argparse.Namespace) -> SimulationSettings:
     return SimulationSettings() if options.settings is None else SimulationSettings.from_json(_read(options.settings))
 
 
-def contrast_of(options: argparse.Namespace) -> ContrastDistribution | None:
-    """Measured contrasts of the chosen class; None without a file."""
-    if options.contrast is None:
-        return None
-    return ContrastDistribution.from_json(_of_class(_read(options.contrast), options.type))
+def measured_of(options: argparse.Namespace) -> Measured:
+    """What was measured for the chosen class; priors where no file is given."""
+    return Measured(
+        contrast=_measured(options.contrast, options.type, ContrastDistribution.from_json),
+        site_weights=_measured(options.site_weights, options.type, SiteWeights.from_json),
+    )
+
+
+def _measured(path: Path | None, malignancy: str, read: Callable[[dict[str, Any]], T]) -> T | None:
+    return None if path is None else read(_of_class(_read(path), malignancy))
 
 
 def _of_class(body: dict[str, Any], malignancy: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from simulation.case import simulate
-from simulation.commands.choices import add_choices, contrast_of, settings_of
+from simulation.commands.choices import add_choices, measured_of, settings_of
 from simulation.files import read_host, read_mask, write_case
 
 
@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> int:
         variant=options.variant,
         settings=settings_of(options),
         exclusion=exclusion,
-        contrast=contrast_of(options),
         lesion_free=options.lesion_free,
         source=source.to_json(),
+        **measured_of(options).arguments(),
     )
     written = write_case(case, options.out, source=source)
     print(json.dumps({name: path.name for name, path in written.items()}, indent=1))

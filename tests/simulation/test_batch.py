@@ -19,6 +19,7 @@ from simulation.batch import BatchPlan, run_batch
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import BatchMismatch, InvalidHostList, InvalidSettings
 from simulation.host_list import HostBreast, exclusion_of, read_hosts
+from simulation.measured import Measured
 from simulation.phantom import phantom_patient
 from simulation.settings import SimulationSettings
 
@@ -195,7 +196,7 @@ def test_cases_are_dealt_round_before_a_host_is_used_twice(hosts: Path) -> None:
 
 def test_measured_contrasts_are_used(hosts: Path, tmp_path: Path) -> None:
     measured = ContrastDistribution("malignant", values=(1.05,), bandwidth=0.0)
-    run_batch(_plan(hosts, per_host=None, count=1, contrast=measured), tmp_path)
+    run_batch(_plan(hosts, per_host=None, count=1, measured=Measured(contrast=measured)), tmp_path)
     for path in tmp_path.glob("cases/*/*_record.json"):
         assert json.loads(path.read_text())["enhancement"]["requested"] == pytest.approx(1.05)
 
