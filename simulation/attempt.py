@@ -31,6 +31,9 @@ from simulation.settings import SimulationSettings
 from simulation.site_selection import Ranking
 from simulation.texture.grid import Cell
 
+# Of the area of a lesion outline.
+MAXIMUM_OUTLINE_CLIPPED = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Attempt:
@@ -165,6 +168,8 @@ def _attempt(
     )
     if host.exclusion is not None and bool((outline.mask & host.exclusion).any()):
         return "outline touches the exclusion mask"
+    if outline.clipped > MAXIMUM_OUTLINE_CLIPPED:
+        return "outline leaves the breast"
     return Attempt(
         cell,
         index,

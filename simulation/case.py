@@ -177,6 +177,7 @@ def simulate(
         "mask": {
             "enlargement": attempt.outline.enlargement,
             "area_mm2": attempt.outline.area_mm2,
+            "clipped_fraction": attempt.outline.clipped,
             "polygons": [[list(point) for point in polygon] for polygon in result.polygons],
             "sha256": pixels_sha256(np.packbits(result.mask, axis=1)),
         },

@@ -61,19 +61,23 @@ def find_side(pair: CEMPair) -> Side:
 def find_breast(low_energy: NDArray[Any], recombined: NDArray[Any], spacing_mm: float) -> tuple[Mask, list[str]]:
     """Mask of the breast at the working scale, and what to note.
 
-    Where a narrow display window has blackened the fat of the low-energy image, the outline of the recombined image
-    is taken.
+    Where a narrow display window has blackened the fat of the low-energy image, what is left is a ragged part of the
+    breast; then the outline of the recombined image is taken.
     """
     notes = []
     mask = _breast(low_energy)
-    try:
-        other = breast_mask(recombined)
-    except imaging_errors.BreastNotFound:
-        other = mask
-    if (mask & other).sum() > 0.95 * mask.sum() and mask.sum() < _WINDOWED * other.sum() and _solidity(other) >= _SOLID:
-        mask = mask | other
-        notes.append("breast outlined on the recombined image: the low-energy image is windowed")
-    share, solidity = float(mask.mean()), _solidity(mask)
+    solidity = _solidity(mask)
+    if solidity < _SOLID:
+        try:
+            other = breast_mask(recombined)
+        except imaging_errors.BreastNotFound:
+            other = mask
+        within = (mask & other).sum() > 0.95 * mask.sum()
+        if within and mask.sum() < _WINDOWED * other.sum() and _solidity(other) >= _SOLID:
+            mask = mask | other
+            solidity = _solidity(mask)
+            notes.append("breast outlined on the recombined image: the low-energy image is windowed")
+    share = float(mask.mean())
     if not _AREA_SHARE[0] <= share <= _AREA_SHARE[1]:
         notes.append(
             f"the breast covers {share:.0%} of the picture; {_AREA_SHARE[0]:.0%} to {_AREA_SHARE[1]:.0%} is usual"

@@ -23,11 +23,14 @@ class LesionMask:
     enlargement : float
         Factor about the centroid that was needed so that no calcification is cut.
     area_mm2 : float
+    clipped : float
+        Part of the outline that lay outside the breast and was cut off.
     """
 
     mask: NDArray[np.bool_]
     enlargement: float
     area_mm2: float
+    clipped: float
 
 
 def lesion_mask(
@@ -77,6 +80,7 @@ def lesion_mask(
         origin = (window[1].start, window[0].start)
         shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
         grown = _dilate(polygons_to_mask([polygon - origin], shape), radius)
+        whole = max(int(grown.sum()), 1)
         if breast is not None:
             grown &= breast[window] | support[window]
         if bool(grown[support[window]].all()):
@@ -84,7 +88,7 @@ def lesion_mask(
         factor *= 1.05
     mask = np.zeros(support.shape, bool)
     mask[window] = grown
-    return LesionMask(mask, factor, float(grown.sum()) * spacing_mm**2)
+    return LesionMask(mask, factor, float(grown.sum()) * spacing_mm**2, 1 - float(grown.sum()) / whole)
 
 
 def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:

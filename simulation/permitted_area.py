@@ -17,6 +17,9 @@ from simulation.skin_folds import skin_folds
 
 Mask = NDArray[np.bool_]
 
+# What filters and outline need around a cluster, however small the margin that is asked for.
+EDGE_ROOM_MM = 2.4
+
 
 @dataclass(frozen=True, eq=False)
 class PermittedArea:
@@ -87,7 +90,7 @@ def permitted_area(
     mask = np.zeros(breast.shape, bool)
     mask[:, column0:] = depth[top : padded.shape[0] - bottom, margin:-1] * spacing_mm >= settings.skin_margin_mm
     mask &= breast
-    edge = max(1, int(np.ceil(settings.edge_margin_mm / spacing_mm)))
+    edge = max(1, int(np.ceil(max(settings.edge_margin_mm, EDGE_ROOM_MM) / spacing_mm)))
     mask[:edge] = mask[-edge:] = False
     mask[:, : column0 + edge] = mask[:, -edge:] = False
     nipple = (float(column1), float(np.flatnonzero(breast[:, column1 - 1]).mean()) + 0.5)
