@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
@@ -22,11 +21,10 @@ from simulation.enhancement import (
 )
 from simulation.errors import InvalidSettings
 from simulation.filters import frequency_grid, transfer
+from simulation.grey_codes import round_to_codes, used_codes
 from simulation.vendor import VendorProfile
 
 Blend = Literal["gain", "literal"]
-SMALLEST_CHANGE = 0.02
-"""Grey values; a weaker change is none."""
 ROUNDS, CLOSE = 3, 0.002
 """Corrections after rounding, and the ratio within which none is needed."""
 
@@ -141,12 +139,12 @@ def enhance(
         box = _union(box, ghost[0])
     host, inside = recombined[box].astype(np.float32), mask[box]
     trace = np.zeros(host.shape, np.float32) if ghost is None else _placed(ghost, box, host.shape)
-    codes = _grey_codes(recombined, maximum)
+    codes = used_codes(recombined, maximum)
     threshold = _dither(inside, settings.sigma_px, rounding)
     image = recombined.copy()
 
     def show(change: NDArray[Any]) -> Contrast:
-        image[box] = _rounded(host, change + trace, codes, threshold).astype(recombined.dtype)
+        image[box] = round_to_codes(host, change + trace, codes, threshold).astype(recombined.dtype)
         return measure_enhancement(image, mask, profile)
 
     if settings.blend == "literal":
@@ -270,20 +268,6 @@ def _level(host: NDArray[np.float32], inside: NDArray[np.bool_], gain: NDArray[n
     return high
 
 
-def _grey_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
-    """Grey values that may be used: all but those that a windowed image leaves out.
-
-    New codes inside the lesion would mark it. A code is left out when no pixel has it although its neighbours are
-    common; in the thin tails of the histogram a missing code means nothing.
-    """
-    counts = cv2.calcHist([image], [0], None, [maximum + 1], [0, maximum + 1]).ravel()
-    counts[0] = 0  # air
-    around = ndimage.uniform_filter1d(counts.astype(np.float64), 17, mode="nearest")
-    left_out = (counts == 0) & (around > 20)
-    left_out[0] = True
-    return np.flatnonzero(~left_out)
-
-
 def _dither(inside: NDArray[np.bool_], sigma_px: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """Rounding thresholds: a field that varies more slowly than the gain map, exactly uniform over the lesion.
 
@@ -294,13 +278,3 @@ def _dither(inside: NDArray[np.bool_], sigma_px: float, rng: np.random.Generator
     field = ndimage.gaussian_filter(noise, 2 * sigma_px, mode="wrap")
     ordered = np.sort(field[inside])
     return np.asarray((np.searchsorted(ordered, field) + 0.5) / (ordered.size + 1), dtype=np.float64)
-
-
-def _rounded(
-    host: NDArray[np.float32], change: NDArray[Any], codes: NDArray[np.int64], threshold: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """The wanted image in grey codes, unbiased; air and untouched pixels stay."""
-    position = np.interp(host + change, codes, np.arange(codes.size))
-    rounded = codes[np.minimum(np.floor(position + threshold).astype(int), codes.size - 1)]
-    changed = (np.abs(change) >= SMALLEST_CHANGE) & (host > 0)
-    return np.asarray(np.where(changed, rounded, host), dtype=np.float32)
