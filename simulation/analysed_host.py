@@ -43,6 +43,7 @@ _LATER = frozenset(
         "rim_probability",
         "rc_calc_residual",
         "two_view_tolerance_mm",
+        "oblique_angle_deg",
         "insertion",
     }
 )

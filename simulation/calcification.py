@@ -1,40 +1,32 @@
-"""Single microcalcifications: outline, thickness and the attenuation they cast on the detector."""
+"""Single microcalcifications in an image: binary model, thickness and the attenuation they cast on the detector."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from simulation.cluster_parameters import (
+    PARAMETERS,
+    PARTICLE_RANGE_MM,
+    ClusterParameters,
+    Malignancy,
+    Morphology,
+    SizePrior,
+)
+from simulation.particle import Body, Spheroid, column_lengths, draw_body, half_extent, hazy, turn_body
 from simulation.randomness import log_normal
 
-Malignancy = Literal["benign", "malignant"]
-Morphology = Literal["punctate", "amorphous", "coarse", "pleomorphic", "linear", "branching"]
-SizePrior = Literal["s000", "comedo", "equal"]
-
 SUPERSAMPLING = 8
-# Probability of a morphology given the class: engineering prior from the BI-RADS predictive values.
-MORPHOLOGIES: dict[Malignancy, tuple[tuple[Morphology, float], ...]] = {
-    "benign": (("punctate", 0.40), ("amorphous", 0.35), ("coarse", 0.15), ("pleomorphic", 0.10)),
-    "malignant": (("pleomorphic", 0.45), ("linear", 0.20), ("amorphous", 0.25), ("coarse", 0.10)),
-}
-_ASPECT: dict[Morphology, tuple[float, float]] = {
-    "punctate": (1.0, 1.3),
-    "amorphous": (1.0, 1.6),
-    "coarse": (1.0, 2.0),
-    "pleomorphic": (1.3, 3.0),
-    "linear": (3.0, 8.0),
-    "branching": (3.0, 6.0),
-}
 
 
 @dataclass(frozen=True)
 class Calcification:
-    """One calcification of a cluster.
+    """One calcification of a cluster as one view shows it.
 
     Attributes
     ----------
@@ -43,17 +35,14 @@ class Calcification:
     morphology : str
         BI-RADS term (punctate, amorphous, coarse heterogeneous, fine pleomorphic, fine linear, branching).
     diameter_mm : float
-        Diameter of the circle of equal area, before enlargement for coarse pixels.
+        Diameter of the circle of the area that it covers in the view it was drawn for, before enlargement for coarse
+        pixels; of an amorphous one before its blur.
     aspect : float
-        Length over width.
-    angle : float
-        Direction of the long axis in radians, from +x towards +y.
-    depth : float
-        Thickness over width of the particle.
+        Length over width of its core.
     density : float
-        Part of the full attenuation (amorphous particles are faint).
-    lobes : tuple of (amplitude, phase)
-        Radial Fourier terms k = 2..6 of the outline.
+        Part of the full attenuation: porous, and much less for the haze of amorphous ones.
+    body : tuple of Spheroid
+        In mm about the centre: image x, image y, along the beam.
     """
 
     x: float
@@ -61,16 +50,40 @@ class Calcification:
     morphology: Morphology
     diameter_mm: float
     aspect: float
-    angle: float
-    depth: float
     density: float
-    lobes: tuple[tuple[float, float], ...]
+    body: Body
+
+    @property
+    def soft(self) -> bool:
+        """Whether it is a haze without a border."""
+        return self.morphology == "amorphous"
+
+    @property
+    def angle(self) -> float:
+        """Direction of the long axis in the image in radians, from +x towards +y, within [0, pi)."""
+        return float(np.arctan2(self.body[0].axis[1], self.body[0].axis[0]) % np.pi)
+
+    def turned(self, angle: float) -> Calcification:
+        """Turned in the image by that angle in radians, from +x towards +y."""
+        cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+        rotation = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        return replace(self, body=turn_body(self.body, rotation))
+
+    def mirrored(self, columns: int) -> Calcification:
+        """As it lies in the mirrored image of that many columns."""
+        return replace(self, x=columns - self.x, body=tuple(_mirrored(part) for part in self.body))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for the record."""
-        body = asdict(self)
-        body["lobes"] = [list(lobe) for lobe in self.lobes]
-        return body
+        """Plain values for the record; the body is part of the cluster's form in the placement."""
+        return {
+            "x": self.x,
+            "y": self.y,
+            "morphology": self.morphology,
+            "diameter_mm": self.diameter_mm,
+            "aspect": self.aspect,
+            "angle": self.angle,
+            "density": self.density,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +115,9 @@ def draw_calcification(
     comedo: bool = False,
     size_prior: SizePrior = "s000",
     direction: float | None = None,
+    parameters: ClusterParameters | None = None,
 ) -> Calcification:
-    """Draw the form of one calcification.
+    """Draw one calcification in three dimensions and see it along its third axis.
 
     Malignant particles have the smaller median, the wider spread and the rougher outline (S000, section 2.2);
     `comedo` adds the second mode of 0.5-0.7 mm of comedo calcifications.
@@ -118,33 +132,33 @@ def draw_calcification(
     comedo : bool
         Whether a third of the particles come from the second size mode.
     size_prior : {"s000", "comedo", "equal"}
-        "s000": malignant smaller; "comedo": malignant larger; "equal": one size for both classes.
+        "s000": malignant smaller; "comedo": malignant larger; "equal": one size for both classes. Without effect when
+        `parameters` are given.
     direction : float, optional
-        Long axis in radians for linear forms; random when None.
+        Long axis in radians; random when None.
+    parameters : ClusterParameters, optional
+        Sizes of the class; those of the prior when None.
     """
-    medians = {"s000": (0.36, 0.26), "comedo": (0.30, 0.42), "equal": (0.31, 0.31)}[size_prior]
-    malignant = malignancy == "malignant"
-    diameter = log_normal(rng, medians[malignant], 0.45 if malignant else 0.25, 0.12, 1.2)
+    sizes = parameters or PARAMETERS[malignancy].with_sizes(size_prior)
+    diameter = log_normal(rng, sizes.particle_median_mm, sizes.particle_sigma, *PARTICLE_RANGE_MM)
     if comedo and rng.random() < 0.33:
-        diameter = float(np.clip(rng.normal(0.6, 0.08), 0.12, 1.2))
+        diameter = float(np.clip(rng.normal(0.6, 0.08), *PARTICLE_RANGE_MM))
     if morphology == "coarse":
-        diameter = min(diameter * 1.6, 1.2)
+        diameter = min(diameter * 1.6, PARTICLE_RANGE_MM[1])
     form: Morphology = "branching" if morphology == "linear" and rng.random() < 0.4 else morphology
-    amplitude = 0.22 if malignant else 0.06
-    lobes = tuple((amplitude / k, float(rng.uniform(0, 2 * np.pi))) for k in range(2, 7))
-    jitter = float(rng.normal(0, 0.25))
-    angle = float(rng.uniform(0, np.pi)) if direction is None else direction + jitter
-    return Calcification(
-        x=float(x),
-        y=float(y),
-        morphology=form,
-        diameter_mm=diameter,
-        aspect=float(rng.uniform(*_ASPECT[form])),
-        angle=angle,
-        depth=float(rng.uniform(0.6, 1.0)),
-        density=float(rng.uniform(0.4, 0.6)) if form == "amorphous" else 1.0,
-        lobes=lobes,
-    )
+    body, aspect = draw_body(rng, malignancy, form, diameter, direction)
+    density = float(rng.uniform(0.6, 1.0))
+    if form == "amorphous":
+        # 40 to 60 % of the contrast that the solid core would have
+        core, body = body[0], hazy(body)
+        density = float(rng.uniform(0.4, 0.6)) * 1.5 * core.radius / body[0].radius
+    return Calcification(float(x), float(y), form, diameter, aspect, density, body)
+
+
+def round_calcification(x: float, y: float, diameter_mm: float, *, density: float = 1.0) -> Calcification:
+    """A solid ball, for oracles: its thickness and volume are known."""
+    ball = Spheroid((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), diameter_mm / 2, diameter_mm / 2)
+    return Calcification(float(x), float(y), "punctate", diameter_mm, 1.0, density, (ball,))
 
 
 def lateral_scale(spacing_mm: float) -> float:
@@ -194,61 +208,58 @@ def render(
     tau = np.zeros(shape, np.float32)
     thickness = np.zeros(shape, np.float32)
     support = np.zeros(shape, bool)
-    scale = lateral_scale(spacing_mm)
     for particle in calcifications:
-        fine, row, column = _fine_thickness(particle, spacing_mm, scale)
-        row, column = row - origin[0], column - origin[1]
-        n = fine.shape[0] // SUPERSAMPLING
-        if row < 0 or column < 0 or row + n > shape[0] or column + n > shape[1]:
+        row, column = int(np.floor(particle.y)), int(np.floor(particle.x))
+        blocks, down, right = _fine_thickness(
+            particle.body, particle.soft, particle.x - column, particle.y - row, spacing_mm
+        )
+        top, left = row + down - origin[0], column + right - origin[1]
+        rows, columns = blocks.shape[:2]
+        if top < 0 or left < 0 or top + rows > shape[0] or left + columns > shape[1]:
             raise ValueError("a calcification reaches beyond the region it is drawn into")
-        blocks = fine.reshape(n, SUPERSAMPLING, n, SUPERSAMPLING)
-        transmission = np.exp(-attenuation_per_mm * particle.density * blocks).mean((1, 3))
-        coverage = (blocks > 0).mean((1, 3))
-        patch = (slice(row, row + n), slice(column, column + n))
-        cast = -np.log(transmission)
-        if particle.morphology == "amorphous":
-            cast = ndimage.gaussian_filter(cast, min(0.3 * scale / spacing_mm / 2, n / 6))
-        tau[patch] += cast
-        thickness[patch] += 1000 * blocks.mean((1, 3))
+        # the border of a haze is where it falls to a quarter of its peak
+        coverage = (blocks > (0.25 * blocks.max() if particle.soft else 0)).mean(2)
+        patch = (slice(top, top + rows), slice(left, left + columns))
+        tau[patch] -= np.log(np.exp(np.float32(-attenuation_per_mm * particle.density) * blocks).mean(2))
+        thickness[patch] += 1000 * blocks.mean(2)
         support[patch] |= (coverage >= 0.25) | (coverage == coverage.max())
     return CalcificationLayer(tau, thickness, support)
 
 
 def reach_px(calcification: Calcification, spacing_mm: float) -> float:
     """Radius in pixels of a square around the centre that holds the whole drawn particle."""
-    length = calcification.diameter_mm * lateral_scale(spacing_mm) * np.sqrt(calcification.aspect)
-    lobes = 1 + sum(amplitude for amplitude, _ in calcification.lobes)
-    factor = 1.5 if calcification.morphology == "branching" else 1.0
-    blur = 0.3 * lateral_scale(spacing_mm) if calcification.morphology == "amorphous" else 0.0
-    return float((factor * length * lobes / 2 + blur) / spacing_mm + 2)
+    extent = half_extent(calcification.body)[:, :2]
+    return float(np.abs(extent).max()) * lateral_scale(spacing_mm) / spacing_mm + 1
 
 
-def _fine_thickness(particle: Calcification, spacing_mm: float, scale: float) -> tuple[NDArray[np.float32], int, int]:
-    """Thickness in mm on the super-sampled grid, and the (row, column) of its first pixel."""
-    half = int(np.ceil(reach_px(particle, spacing_mm)))
-    row, column = int(np.floor(particle.y)) - half, int(np.floor(particle.x)) - half
-    n = 2 * half + 1
-    step = spacing_mm / SUPERSAMPLING
-    y = ((np.arange(n * SUPERSAMPLING) + 0.5) / SUPERSAMPLING + row - particle.y)[:, None] * spacing_mm
-    x = ((np.arange(n * SUPERSAMPLING) + 0.5) / SUPERSAMPLING + column - particle.x)[None, :] * spacing_mm
-    major = particle.diameter_mm * scale * np.sqrt(particle.aspect) / 2
-    minor = max(particle.diameter_mm * scale / np.sqrt(particle.aspect) / 2, step)
-    peak = thickness_scale(spacing_mm) * particle.depth * particle.diameter_mm / np.sqrt(particle.aspect)
-    thickness = _ellipsoid(x, y, major, minor, particle.angle, particle.lobes)
-    if particle.morphology == "branching":
-        turn = particle.angle + (0.7 if particle.lobes[0][1] < np.pi else -0.7)
-        tip_x, tip_y = 0.3 * major * np.cos(particle.angle), 0.3 * major * np.sin(particle.angle)
-        shift_x, shift_y = tip_x + 0.55 * major * np.cos(turn), tip_y + 0.55 * major * np.sin(turn)
-        branch = _ellipsoid(x - shift_x, y - shift_y, 0.6 * major, minor, turn, particle.lobes)
-        thickness = np.maximum(thickness, branch)
-    return (peak * thickness).astype(np.float32), row, column
+@lru_cache(maxsize=256)
+def _fine_thickness(
+    body: Body, soft: bool, x: float, y: float, spacing_mm: float
+) -> tuple[NDArray[np.float32], int, int]:
+    """Thickness in mm of a body at (x, y) in its pixel on the super-sampled grid.
+
+    Kept, because an insertion that is repeated with less packing draws the same bodies again.
+
+    Returns
+    -------
+    blocks : ndarray of float32, shape (rows, columns, samples of a pixel), read-only
+    row, column : int
+        Of the first pixel, from the pixel of the centre.
+    """
+    scale = lateral_scale(spacing_mm) / spacing_mm
+    (x0, y0, _), (x1, y1, _) = half_extent(body) * scale
+    left, right = int(np.floor(x + x0)), int(np.floor(x + x1)) + 1
+    top, bottom = int(np.floor(y + y0)), int(np.floor(y + y1)) + 1
+    rows, columns = bottom - top, right - left
+    across = ((np.arange(columns * SUPERSAMPLING) + 0.5) / SUPERSAMPLING + left - x) / scale
+    along = ((np.arange(rows * SUPERSAMPLING) + 0.5) / SUPERSAMPLING + top - y) / scale
+    fine = column_lengths(body, across[None, :], along[:, None], soft=soft) * np.float32(thickness_scale(spacing_mm))
+    pixels = fine.reshape(rows, SUPERSAMPLING, columns, SUPERSAMPLING).transpose(0, 2, 1, 3)
+    blocks = np.ascontiguousarray(pixels).reshape(rows, columns, -1)
+    blocks.setflags(write=False)
+    return blocks, top, left
 
 
-def _ellipsoid(x: NDArray[Any], y: NDArray[Any], major: float, minor: float, angle: float, lobes: Any) -> NDArray[Any]:
-    """Relative thickness sqrt(1 - r^2) of an ellipsoid with a lobed outline."""
-    u = x * np.cos(angle) + y * np.sin(angle)
-    v = -x * np.sin(angle) + y * np.cos(angle)
-    azimuth = np.arctan2(v, u)
-    edge = 1 + sum(amplitude * np.cos(k * azimuth + phase) for k, (amplitude, phase) in enumerate(lobes, 2))
-    squared = ((u / major) ** 2 + (v / minor) ** 2) / edge**2
-    return np.asarray(np.sqrt(np.clip(1 - squared, 0, None)))
+def _mirrored(part: Spheroid) -> Spheroid:
+    (x, y, z), (a, b, c) = part.centre, part.axis
+    return replace(part, centre=(-x, y, z), axis=(-a, b, c))

@@ -23,6 +23,7 @@ from simulation.calcification import (
 from simulation.case_checks import checks_of
 from simulation.case_enhancement import enhance_case, enhancement_warnings
 from simulation.case_record import cluster_record, host_record, site_record, warnings_of
+from simulation.cluster_parameters import PARAMETERS, ClusterParameters
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings, NoMatchingPlacement
 from simulation.host import Host
@@ -85,6 +86,7 @@ def simulate(
     analysed: AnalysedHost | None = None,
     source: Mapping[str, Any] | None = None,
     site_weights: SiteWeights | None = None,
+    clusters: ClusterParameters | None = None,
 ) -> SimulatedCase:
     """Insert one synthetic microcalcification cluster into a view.
 
@@ -119,6 +121,8 @@ def simulate(
         JSON-ready facts about the files of the host, kept in the record; no identifiers.
     site_weights : SiteWeights, optional
         Ranking of cells learnt from real clusters; the prior one when None.
+    clusters : ClusterParameters, optional
+        Measured on real clusters of the class; the prior, with the sizes of `settings.size_prior`, when None.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def simulate(
         One of its subclasses, with the reason.
     """
     settings = settings or SimulationSettings()
-    _check_arguments(pair, lesion_type, malignancy, seed, variant, contrast, partner)
+    _check_arguments(pair, lesion_type, malignancy, seed, variant, contrast, partner, clusters)
     clock = _Clock()
     if analysed is None:
         analysed = analyse_host(pair, lesion_free=lesion_free, exclusion=exclusion, settings=settings)
@@ -142,7 +146,8 @@ def simulate(
     clock.lap("analysis")
     stream = Stream(seed, int(host.sha256[:15], 16), variant)
     ranking = _rank(analysed, malignancy, settings, partner, stream, site_weights)
-    attempt = search(host, malignancy, settings, partner, calibration, ranking, stream)
+    parameters = clusters or PARAMETERS[malignancy].with_sizes(settings.size_prior)
+    attempt = search(host, pair.view_position, parameters, settings, partner, calibration, ranking, stream)
     clock.lap("cluster and insertion")
     enhancement, rim, enhancement_record = enhance_case(host, attempt, malignancy, settings, contrast, partner, stream)
     distance, relative = locate_cluster(host, attempt.cluster)
@@ -152,6 +157,7 @@ def simulate(
         distance,
         relative,
         attempt.plan,
+        attempt.form,
         enhancement_record["requested"],
         attempt.packing,
         enhancement_record["form"],
@@ -173,6 +179,7 @@ def simulate(
         "host": host_record(analysed, source),
         "calibration": dataclasses.asdict(calibration),
         "site": site_record(analysed, ranking, attempt, malignancy, site_weights),
+        "cluster_parameters": parameters.to_json(),
         "cluster": cluster_record(host, attempt, result.calcifications),
         "mask": {
             "enlargement": attempt.outline.enlargement,
@@ -217,6 +224,7 @@ def _check_arguments(
     variant: int,
     contrast: ContrastDistribution | None,
     partner: Placement | None,
+    clusters: ClusterParameters | None,
 ) -> None:
     if lesion_type != "cluster":
         raise InvalidSettings(f"lesion_type is {lesion_type!r}; only clusters are simulated")
@@ -226,6 +234,8 @@ def _check_arguments(
         raise InvalidSettings("seed and variant must not be negative")
     if contrast is not None and contrast.malignancy != malignancy:
         raise InvalidSettings(f"the contrasts were measured on {contrast.malignancy} lesions, not {malignancy}")
+    if clusters is not None and clusters.malignancy != malignancy:
+        raise InvalidSettings(f"the cluster parameters are those of {clusters.malignancy} clusters, not {malignancy}")
     if partner is not None and partner.laterality != pair.laterality:
         raise InvalidSettings("the partner view shows the other breast")
 
@@ -269,12 +279,9 @@ def _turned_back(pair: CEMPair, host: Host, attempt: Attempt, enhancement: Enhan
     columns = host.low_energy.shape[1]
     particles = attempt.particles
     if host.flipped:
-        particles = [
-            dataclasses.replace(particle, x=columns - particle.x, angle=np.pi - particle.angle)
-            for particle in particles
-        ]
+        particles = [particle.mirrored(columns) for particle in particles]
     mask = turn(attempt.outline.mask)
     polygons = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in mask_to_polygons(mask))
     changed = dataclasses.replace(pair, low_energy=turn(attempt.insertion.image), recombined=turn(enhancement.image))
-    nowhere = Placement(pair.laterality, pair.view_position, 0.0, 0.0, attempt.plan, 1.0, attempt.packing)
+    nowhere = Placement(pair.laterality, pair.view_position, 0.0, 0.0, attempt.plan, attempt.form, 1.0, attempt.packing)
     return SimulatedCase(changed, mask, polygons, tuple(particles), turn(attempt.insertion.support), {}, nowhere, {})

@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from simulation.calcification import MORPHOLOGIES, Malignancy, Morphology
+from simulation.cluster_parameters import (
+    COUNT_RANGE,
+    DIAMETER_RANGE_MM,
+    PARAMETERS,
+    ClusterParameters,
+    Malignancy,
+    Morphology,
+    Pattern,
+)
 from simulation.randomness import log_normal
 
-Pattern = Literal["grouped", "regional", "linear", "segmental"]
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class ClusterParameters:
-    """Class-dependent distribution of clusters.
-
-    S000 (section 2.2): malignant clusters spread over a larger area. Medians and pattern probabilities are an
-    engineering prior. Counts and diameters are log-normal (median, sigma of the logarithm).
-    """
-
-    count_median: float
-    count_sigma: float
-    diameter_median_mm: float
-    diameter_sigma: float
-    patterns: tuple[tuple[Pattern, float], ...]
-
-
-PARAMETERS: dict[Malignancy, ClusterParameters] = {
-    "benign": ClusterParameters(
-        10, 0.5, 7.0, 0.35, (("grouped", 0.70), ("regional", 0.20), ("linear", 0.05), ("segmental", 0.05))
-    ),
-    "malignant": ClusterParameters(
-        18, 0.5, 14.0, 0.35, (("grouped", 0.55), ("regional", 0.10), ("linear", 0.15), ("segmental", 0.20))
-    ),
-}
-COUNT_RANGE = (5, 60)
-DIAMETER_RANGE_MM = (3.0, 40.0)
+# BI-RADS calls calcifications grouped up to 2 cm and regional above; a cluster has at least five in a square cm.
+GROUPED_LIMIT_MM = 20.0
+LEAST_PER_CM2 = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +47,13 @@ class ClusterPlan:
     comedo: bool
 
 
-def draw_plan(rng: np.random.Generator, malignancy: Malignancy, *, spread_scale: float = 1.0) -> ClusterPlan:
+def draw_plan(
+    rng: np.random.Generator,
+    malignancy: Malignancy,
+    *,
+    spread_scale: float = 1.0,
+    parameters: ClusterParameters | None = None,
+) -> ClusterPlan:
     """Draw the plan of one cluster.
 
     Parameters
@@ -72,22 +62,27 @@ def draw_plan(rng: np.random.Generator, malignancy: Malignancy, *, spread_scale:
     malignancy : {"benign", "malignant"}
     spread_scale : float
         Factor on the diameter for coarse pixels, see `spread_scale`.
+    parameters : ClusterParameters, optional
+        The prior of the class when None.
     """
-    parameters = PARAMETERS[malignancy]
-    count = log_normal(rng, parameters.count_median, parameters.count_sigma, *COUNT_RANGE)
+    parameters = parameters or PARAMETERS[malignancy]
+    count = round(log_normal(rng, parameters.count_median, parameters.count_sigma, *COUNT_RANGE))
     diameter = log_normal(rng, parameters.diameter_median_mm, parameters.diameter_sigma, *DIAMETER_RANGE_MM)
     pattern = _choose(rng, parameters.patterns)
-    if pattern != "grouped":  # longer, not only thinner or looser, than a grouped cluster
-        diameter = min(diameter * 1.4, DIAMETER_RANGE_MM[1])
-    morphology = _choose(rng, MORPHOLOGIES[malignancy])
-    comedo = malignancy == "malignant" and rng.random() < 0.2
-    return ClusterPlan(round(count), diameter * spread_scale, pattern, morphology, bool(comedo))
+    morphology = _choose(rng, parameters.morphologies)
+    comedo = bool(rng.random() < parameters.comedo_share)
+    if pattern == "grouped":
+        diameter = min(diameter, GROUPED_LIMIT_MM, 10 * float(np.sqrt(4 * count / (np.pi * LEAST_PER_CM2))))
+    return ClusterPlan(count, diameter * spread_scale, pattern, morphology, comedo)
 
 
-def particle_morphology(rng: np.random.Generator, plan: ClusterPlan, malignancy: Malignancy) -> Morphology:
+def particle_morphology(
+    rng: np.random.Generator, plan: ClusterPlan, malignancy: Malignancy, parameters: ClusterParameters | None = None
+) -> Morphology:
     """Morphology of one particle: mostly the leading one; malignant clusters are more mixed."""
     keep = 0.75 if malignancy == "malignant" else 0.9
-    return plan.morphology if rng.random() < keep else _choose(rng, MORPHOLOGIES[malignancy])
+    weights = (parameters or PARAMETERS[malignancy]).morphologies
+    return plan.morphology if rng.random() < keep else _choose(rng, weights)
 
 
 def spread_scale(spacing_mm: float) -> float:

@@ -24,7 +24,7 @@ class LesionMask:
         Factor about the centroid that was needed so that no calcification is cut.
     area_mm2 : float
     clipped : float
-        Part of the outline that lay outside the breast and was cut off.
+        Of the outline, beyond the breast or the image and left out.
     """
 
     mask: NDArray[np.bool_]
@@ -43,6 +43,9 @@ def lesion_mask(
     rounds: int = 3,
 ) -> LesionMask:
     """Outline a cluster as S000 does: convex hull, Chaikin-like smoothing and enlargement, dilation.
+
+    The hull is that of the corners of all pixels, so that a single calcification or several in one line have a hull
+    as well; after the dilation theirs is a capsule.
 
     Parameters
     ----------
@@ -76,19 +79,22 @@ def lesion_mask(
     while True:
         polygon = centroid + factor * (smooth - centroid)
         # only the surroundings of the cluster are worked on; the filled shape may leave the image and is cut there
-        window = _window(np.concatenate([polygon, corners]), radius, support.shape)
-        origin = (window[1].start, window[0].start)
-        shape = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-        grown = _dilate(polygons_to_mask([polygon - origin], shape), radius)
-        whole = max(int(grown.sum()), 1)
+        (top, left), shape = _surroundings(np.concatenate([polygon, corners]), radius)
+        whole = _dilate(polygons_to_mask([polygon - (left, top)], shape), radius)
+        window = (
+            slice(max(top, 0), min(top + shape[0], support.shape[0])),
+            slice(max(left, 0), min(left + shape[1], support.shape[1])),
+        )
+        grown = whole[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]
         if breast is not None:
-            grown &= breast[window] | support[window]
+            grown = grown & (breast[window] | support[window])
         if bool(grown[support[window]].all()):
             break
         factor *= 1.05
     mask = np.zeros(support.shape, bool)
     mask[window] = grown
-    return LesionMask(mask, factor, float(grown.sum()) * spacing_mm**2, 1 - float(grown.sum()) / whole)
+    lost = 1 - float(grown.sum()) / float(whole.sum())
+    return LesionMask(mask, factor, float(grown.sum()) * spacing_mm**2, lost)
 
 
 def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:
@@ -109,13 +115,11 @@ def chaikin(points: NDArray[Any], rounds: int) -> NDArray[np.float64]:
     return current
 
 
-def _window(points: NDArray[Any], radius: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns around points (x, y), with room for the dilation, cut at the image."""
-    (left, top), (right, bottom) = points.min(0) - radius - 1, points.max(0) + radius + 1
-    return (
-        slice(max(int(top), 0), min(int(np.ceil(bottom)), shape[0])),
-        slice(max(int(left), 0), min(int(np.ceil(right)), shape[1])),
-    )
+def _surroundings(points: NDArray[Any], radius: float) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First (row, column) and (rows, columns) of a box around points (x, y), with room for the dilation."""
+    left, top = (int(np.floor(value)) for value in points.min(0) - radius - 1)
+    right, bottom = (int(np.ceil(value)) for value in points.max(0) + radius + 1)
+    return (top, left), (bottom - top, right - left)
 
 
 def _dilate(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:

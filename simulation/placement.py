@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from imaging.pair import Laterality, ViewPosition
+from simulation.cluster_form import ClusterForm
 from simulation.cluster_plan import ClusterPlan
 from simulation.enhancement import ContrastForm
 from simulation.errors import InvalidSettings
 
-SCHEMA = "cemlab.placement/1"
+SCHEMA = "cemlab.placement/2"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Placement:
     relative_position : float
         Offset along the chest wall from the nipple as a share of the breast depth, positive downwards in the picture.
     plan : ClusterPlan
+    form : ClusterForm
+        The calcifications in three dimensions, which every view projects.
     contrast : float
         Contrast in the recombined image.
     packing : float
@@ -44,6 +47,7 @@ class Placement:
     nipple_distance_mm: float
     relative_position: float
     plan: ClusterPlan
+    form: ClusterForm
     contrast: float
     packing: float
     contrast_form: ContrastForm = "ratio"
@@ -51,7 +55,8 @@ class Placement:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with the schema name."""
-        return {"schema": SCHEMA, **asdict(self)}
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"schema": SCHEMA, **plain, "plan": asdict(self.plan), "form": self.form.to_json()}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Placement:
@@ -63,12 +68,17 @@ class Placement:
             If the schema is another one or a field is missing.
         """
         values: dict[str, Any] = {"contrast_form": "ratio", "rim": False, **body}
-        if values.pop("schema", None) != SCHEMA:
-            raise InvalidSettings(f"placement: expected schema {SCHEMA}")
+        schema = values.pop("schema", None)
+        if schema != SCHEMA:
+            raise InvalidSettings(
+                f"placement has schema {schema!r}; expected {SCHEMA}, which holds the cluster in three dimensions. "
+                "Make the first view of the lesion again"
+            )
         missing = {field.name for field in fields(cls)} ^ set(values)
         if missing:
             raise InvalidSettings(f"placement: missing or unknown fields: {', '.join(sorted(missing))}")
         values["plan"] = ClusterPlan(**values["plan"])
+        values["form"] = ClusterForm.from_json(values["form"])
         return cls(**values)
 
 

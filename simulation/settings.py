@@ -46,6 +46,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "target_contrast_to_noise": (0.0, 50.0),
     "assumed_long_side_mm": (100.0, 400.0),
     "two_view_tolerance_mm": (1.0, 50.0),
+    "oblique_angle_deg": (30.0, 60.0),
     "maximum_saturated_fraction": (0.0, 1.0),
     "maximum_shift_px": (0.5, 100.0),
     "maximum_picture_shift_mm": (0.1, 50.0),
@@ -103,6 +104,8 @@ class SimulationSettings:
         Long side of the image field where a file states no pixel size.
     two_view_tolerance_mm : float
         Largest difference in nipple distance between the two views.
+    oblique_angle_deg : float
+        Of the beam of MLO to that of CC; the same for both views of a breast.
     maximum_saturated_fraction : float
         Of the breast, above which the host is refused.
     maximum_shift_px : float
@@ -149,6 +152,7 @@ class SimulationSettings:
     rc_calc_residual: bool = False
     assumed_long_side_mm: float = 240.0
     two_view_tolerance_mm: float = 10.0
+    oblique_angle_deg: float = 45.0
     maximum_saturated_fraction: float = 0.25
     maximum_shift_px: float = 2.0
     maximum_picture_shift_mm: float = 5.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +159,7 @@ def _project_cluster(
             comedo=plan.comedo,
         )
         # one particle, seen from two sides: its size stays, its direction in the image does not
-        particles.append(dataclasses.replace(particle, angle=float(own.uniform(0, np.pi))))
+        particles.append(particle.turned(float(own.uniform(0, np.pi))))
     particles = [p for p in particles if _inside(p.x, p.y, reach_px(p, spacing_mm), form.mask)]
     xs, ys = [p.x for p in particles] or [x0], [p.y for p in particles] or [y0]
     extent = max(max(xs) - min(xs), max(ys) - min(ys))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.calcification import Calcification, draw_calcification, lateral_scale, reach_px, render
+from simulation.calcification import draw_calcification, lateral_scale, reach_px, render, round_calcification
 
-ROUND = Calcification(20.0, 20.0, "punctate", 0.8, 1.0, 0.0, 1.0, 1.0, ())
+ROUND = round_calcification(20.0, 20.0, 0.8)
 
 
 def test_a_sphere_casts_the_mean_transmission_of_its_chords() -> None:
@@ -25,14 +25,14 @@ def test_a_sphere_casts_the_mean_transmission_of_its_chords() -> None:
 
 
 def test_a_shift_by_whole_pixels_shifts_the_drawing() -> None:
-    moved = Calcification(23.0, 18.0, "punctate", 0.8, 1.0, 0.0, 1.0, 1.0, ())
+    moved = round_calcification(23.0, 18.0, 0.8)
     first = render([ROUND], (40, 40), spacing_mm=0.1, attenuation_per_mm=1.0).tau
     second = render([moved], (40, 40), spacing_mm=0.1, attenuation_per_mm=1.0).tau
     assert np.allclose(np.roll(first, (-2, 3), (0, 1)), second)
 
 
 def test_the_centre_of_mass_is_where_it_was_asked_for() -> None:
-    place = Calcification(20.3, 17.8, "punctate", 0.6, 1.0, 0.0, 1.0, 1.0, ())
+    place = round_calcification(20.3, 17.8, 0.6)
     tau = render([place], (40, 40), spacing_mm=0.1, attenuation_per_mm=0.1).tau
     rows, columns = np.mgrid[:40, :40] + 0.5
     assert (tau * columns).sum() / tau.sum() == pytest.approx(20.3, abs=0.02)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulation.calcification import Calcification, render
+from simulation.calcification import Calcification, render, round_calcification
 from simulation.calibration import Calibration
 from simulation.display_curve import to_grey, to_logit
 from simulation.insertion import insert_calcifications, insert_within_limits
@@ -25,16 +25,11 @@ def particles(
 ) -> list[Calcification]:
     rng = np.random.default_rng(5)
     return [
-        Calcification(
+        round_calcification(
             centre[0] + float(rng.uniform(-spread, spread)),
             centre[1] + float(rng.uniform(-spread, spread)),
-            "punctate",
             float(rng.uniform(0.3, 0.6)),
-            1.2,
-            0.3,
-            0.8,
-            1.0,
-            (),
+            density=0.8,
         )
         for _ in range(count)
     ]

@@ -45,6 +45,9 @@ WORDS: dict[str, SettingWords] = {
     "two_view_tolerance_mm": SettingWords(
         "Tolerance between views", "Cluster", "Largest difference in nipple distance between CC and MLO.", "mm"
     ),
+    "oblique_angle_deg": SettingWords(
+        "Angle of MLO", "Cluster", "Of its beam to that of CC; the same for both views of a breast.", "degrees"
+    ),
     "insertion": SettingWords(
         "Insertion", "Low-energy image", "“off” keeps place and outline and inserts nothing: the control."
     ),
