@@ -23,7 +23,6 @@ from simulation.phantom.fields import FieldGrid
 from simulation.phantom.patient import VENDOR, Site
 from simulation.phantom.ray_traced import Scene, ray_traced
 from simulation.phantom.tissue import Tissue
-from simulation.phantom.tissue import Tissue
 from simulation.vendor import PROFILES
 
 
