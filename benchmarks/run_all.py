@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHMARKS = ("preprocessing", "evaluation", "cases_page")
+BENCHMARKS = ("preprocessing", "evaluation", "cases_page", "texture")
 
 
 def main() -> int:

@@ -198,7 +198,7 @@ def main() -> int:
     view = phantom_patient(seed=5, site="A", size="full", views=(("L", "CC"),))[0]
     host = prepare_host(view.pair, lesion_free=True, exclusion=None, settings=SimulationSettings())
     for size in (64, 128):
-        for bins in BINS:
+        for bins in WIDE:
             name = f"{size} px, " + ", ".join(f"{key} {value:g}" for key, value in bins.items())
             report["speed"][name] = speed(host.low_energy, host.area.mask, size, bins)
     view = phantom_patient(seed=5, site="B", size="full", views=(("L", "CC"),))[0]
