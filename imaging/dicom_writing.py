@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -139,6 +140,7 @@ def write_pair(
     synthetic: Synthetic | None = None,
     stem: str | None = None,
     breast_implant: bool = False,
+    windows: Mapping[ImageRole, tuple[float, float]] | None = None,
 ) -> WrittenPair:
     """Write the low-energy and the recombined image of a view.
 
@@ -159,6 +161,8 @@ def write_pair(
         Start of the file names; laterality and view otherwise. Files are ``<stem>_low_energy.dcm`` and
         ``<stem>_recombined.dcm``.
     breast_implant : bool
+    windows : mapping of role to (low, high), optional
+        Values shown black and white, brighter = denser; from the pixels when left out.
 
     Returns
     -------
@@ -186,6 +190,7 @@ def write_pair(
             photometric=photometric,
             synthetic=synthetic,
             breast_implant=breast_implant,
+            window=(windows or {}).get(role),
         )
         paths[role] = directory / f"{stem}_{role}.dcm"
         dataset.save_as(paths[role], enforce_file_format=True)
@@ -203,6 +208,7 @@ def image_dataset(
     photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2",
     synthetic: Synthetic | None = None,
     breast_implant: bool = False,
+    window: tuple[float, float] | None = None,
 ) -> FileDataset:
     """The data set of one image of a pair, ready to be saved; see `write_pair`."""
     dataset = FileDataset("", Dataset(), preamble=b"\x00" * 128)
@@ -219,7 +225,7 @@ def image_dataset(
     dataset.ImageType = ["DERIVED", *image_type[1:]] if synthetic else list(image_type)
     _equipment(dataset, pair.vendor, role)
     _geometry(dataset, pair, breast_implant=breast_implant)
-    _pixels(dataset, pixels, pair.bits_stored, photometric)
+    _pixels(dataset, pixels, pair.bits_stored, photometric, window)
     if synthetic is not None:
         _mark_synthetic(dataset, synthetic, role)
     meta = FileMetaDataset()
@@ -336,12 +342,18 @@ def _geometry(dataset: Dataset, pair: CEMPair, *, breast_implant: bool) -> None:
     dataset.BreastImplantPresent = "YES" if breast_implant else "NO"
 
 
-def _pixels(dataset: Dataset, pixels: np.ndarray, bits_stored: int, photometric: str) -> None:
+def _pixels(
+    dataset: Dataset,
+    pixels: np.ndarray,
+    bits_stored: int,
+    photometric: str,
+    window: tuple[float, float] | None,
+) -> None:
     maximum = 2**bits_stored - 1
     if pixels.size and (int(pixels.min()) < 0 or int(pixels.max()) > maximum):
         raise ValueError(f"pixel values must lie between 0 and {maximum} for {bits_stored} bits stored")
     allocated = 8 if bits_stored <= 8 else 16
-    low, high = display_window(pixels, bits_stored)
+    low, high = window or display_window(pixels, bits_stored)
     stored = pixels.astype(np.uint8 if allocated == 8 else "<u2", copy=False)
     if photometric == "MONOCHROME1":
         stored = (maximum - stored).astype(stored.dtype)

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imaging.breast import breast_mask, chest_wall_side
-from imaging.dicom_writing import ImageIdentity, Synthetic, write_pair
+from imaging.dicom_writing import ImageIdentity, ImageRole, Synthetic, write_pair
 from imaging.errors import PairMismatch
 from imaging.pair import CEMPair, Laterality, ViewPosition
-from imaging.reading import pair_of, read_pixels
+from imaging.reading import StoredImage, pair_of, read_pixels
+from imaging.rendering import display_window
 from simulation.case import SimulatedCase
 from simulation.errors import MismatchedPair, ViewNotStated
 from simulation.header_gate import check_pair
@@ -57,6 +58,9 @@ def read_host(
     notes = check_pair(low_energy, recombined)
     source = read_source(low_energy, recombined)
     first, second = read_pixels(low_energy), read_pixels(recombined)
+    for role, image in _roles(first, second):
+        if image.windows:
+            source.windows[role] = display_window(image.pixels, image.bits_stored, voi=image.windows[0])
     view = view_position or first.view_position or second.view_position
     if view is None:
         raise ViewNotStated("the files do not state their view position; give it (--view)")
@@ -69,6 +73,10 @@ def read_host(
     except PairMismatch as error:
         raise MismatchedPair(error.message) from error
     return replace(pair, facts=replace(pair.facts, notes=pair.facts.notes + notes)), source
+
+
+def _roles(first: StoredImage, second: StoredImage) -> tuple[tuple[ImageRole, StoredImage], ...]:
+    return ("low_energy", first), ("recombined", second)
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
@@ -158,5 +166,6 @@ def _write_images(
             record_sha256=digest,
         ),
         stem=stem,
+        windows=None if source is None else source.windows,
     )
     return {"low_energy": written.low_energy, "recombined": written.recombined}

@@ -59,11 +59,14 @@ class HostSource:
         Of DICOM files; named as the source in the files of a case, not in its record.
     photometric : {"MONOCHROME1", "MONOCHROME2"}
         In which the case is written: MONOCHROME1 when both files are.
+    windows : dict of role to (low, high)
+        Display window of each file that states one: a case is shown as its host is.
     """
 
     facts: dict[ImageRole, dict[str, Any]]
     references: dict[ImageRole, tuple[str, str]] = field(default_factory=dict)
     photometric: Photometric = "MONOCHROME2"
+    windows: dict[ImageRole, tuple[float, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What the record keeps."""

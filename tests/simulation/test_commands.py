@@ -181,3 +181,14 @@ def test_a_batch_that_makes_nothing_fails(
     arguments = ["batch", "--hosts", str(files["low"].parent), "--type", "benign", "--count", "1", "--seed", "3"]
     assert main([*arguments, "--out", str(tmp_path)]) == 1
     assert json.loads(capsys.readouterr().out)["refused"] == 1
+
+
+def test_a_case_is_shown_with_the_display_window_of_its_host(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _insert(files, tmp_path)
+    written = {role: tmp_path / name for role, name in json.loads(capsys.readouterr().out).items()}
+    for role, host in (("low_energy", files["low"]), ("recombined", files["recombined"])):
+        made, source = pydicom.dcmread(written[role]), pydicom.dcmread(host)
+        assert made.WindowCenter == pytest.approx(float(source.WindowCenter))
+        assert made.WindowWidth == pytest.approx(float(source.WindowWidth))
