@@ -16,6 +16,7 @@ from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
 from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Arm, Experiment
+from webapp.jobs.models import JobState
 
 A_PAGE = 50
 
@@ -90,6 +91,11 @@ def _runs(found: Experiment) -> dict[str, Any]:
         "experiment": found,
         "chip": chip(found),
         "runs": [run for arm in found.arms.all() for run in arm.runs.all()],
+        "waits_for": [
+            batch.job
+            for batch in (found.batch, found.control_batch)
+            if batch is not None and batch.job is not None and batch.job.state != JobState.DONE
+        ],
         "ended": counts.ended,
         "open": counts.open,
     }

@@ -111,6 +111,8 @@ def figures(batch: SimulationBatch, malignancy: str = "") -> list[dict[str, Any]
                 series.append((kind, one, values))
         if not measure.requested:
             notes.append(f"requested: not set, {measure.not_requested}")
+        if series:
+            notes.insert(0, "n: " + ", ".join(f"{kind} {one} {len(values)}" for kind, one, values in series))
         drawn.append(
             {
                 "id": f"plot-{measure.name.replace('_', '-')}",
@@ -133,7 +135,7 @@ def _notes_on_real(malignancy: str, values: list[float], batch: SimulationBatch,
     """Why real clusters are not drawn, or how many of them are."""
     reason = batch.summary.get("real_reasons", {}).get(malignancy, {}).get(measure.name, "")
     if len(values) < FEWEST:
-        why = reason or "they are measured when the simulation runs"
+        why = reason or ("too few" if "real" in batch.summary else "they are measured when the simulation runs")
         return [f"real {malignancy}: not drawn, n={len(values)}; {why}"]
     return [f"real {malignancy}: {reason}"] if reason else []
 

@@ -71,17 +71,25 @@ def sections(record: dict[str, Any]) -> list[Section]:
 
 def checks(record: dict[str, Any]) -> list[Check]:
     """The checks of the record with value, limit and outcome."""
-    found = record.get("checks", [])
     return [
         Check(
-            _label(str(one.get("name", "check"))),
-            setting_fields.shown(_rounded(one.get("value"))),
-            setting_fields.shown(_rounded(one.get("limit"))) if one.get("limit") is not None else "",
-            bool(one.get("pass", one.get("passed", False))),
+            _label(str(one["name"])),
+            setting_fields.shown(_rounded(one["value"])),
+            _limit(one["limit"]),
+            bool(one["passed"]),
         )
-        for one in found
-        if isinstance(one, dict)
+        for one in record.get("checks", [])
     ]
+
+
+def _limit(limit: list[float | None]) -> str:
+    """``at most 1600``, ``at least 5``, ``10 to 1600``."""
+    low, high = (None if end is None else setting_fields.shown(_rounded(end)) for end in limit)
+    if low is None:
+        return f"at most {high}"
+    if high is None:
+        return f"at least {low}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _rows(body: dict[str, Any], before: str = "", *, settings: bool = False) -> list[Row]:
