@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from simulation.calcification import Malignancy
 from simulation.cluster_measurement import MeasuredCluster, measure_cluster
-from simulation.cluster_plan import PARAMETERS, ClusterParameters
+from simulation.cluster_parameters import PARAMETERS, ClusterParameters
 from simulation.contrast_to_noise import typical_contrast_to_noise
 from simulation.enhancement import FORMS, Contrast, ContrastDistribution, ContrastForm, measure_enhancement
 from simulation.errors import InvalidSettings
@@ -157,9 +157,8 @@ class ClusterFit:
     detected_share: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """What the parameters rest on, plain values."""
         return {
-            "parameters": asdict(self.parameters),
             "prior": self.is_prior,
             "n": len(self.measured),
             "calcifications": sum(cluster.count for cluster in self.measured),
@@ -313,12 +312,16 @@ def _cluster_fit(
     if enough:
         count, count_sigma = _log_normal(samples["count"][0])
         diameter, diameter_sigma = _log_normal(samples["diameter_mm"][0])
+        particle, particle_sigma = _log_normal(samples["particle_diameter_mm"][0])
         parameters = replace(
             parameters,
             count_median=count / detected_share,
             count_sigma=count_sigma,
             diameter_median_mm=diameter,
             diameter_sigma=diameter_sigma,
+            particle_median_mm=particle,
+            particle_sigma=particle_sigma,
+            source=f"measured on {len(clusters)} clusters of {len(set(names))} patients",
         )
     ratios = samples["contrast_to_noise"][0]
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from simulation.cluster_parameters import ClusterParameters
 from simulation.enhancement import ContrastDistribution
 from simulation.site_weights import SiteWeights
 
@@ -19,14 +20,17 @@ class Measured:
         From ``fit-contrast``.
     site_weights : SiteWeights or None
         Where real clusters lie.
+    clusters : ClusterParameters or None
+        From ``fit-clusters``.
     """
 
     contrast: ContrastDistribution | None = None
     site_weights: SiteWeights | None = None
+    clusters: ClusterParameters | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of `simulation.case.simulate`."""
-        return {"contrast": self.contrast, "site_weights": self.site_weights}
+        return {"contrast": self.contrast, "site_weights": self.site_weights, "clusters": self.clusters}
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; None for each prior."""

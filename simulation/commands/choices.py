@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from simulation.cluster_parameters import ClusterParameters
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings
 from simulation.measured import Measured
@@ -24,6 +25,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--settings", type=Path, help="JSON of simulation settings")
     parser.add_argument("--contrast", type=Path, help="measured relative contrasts, from fit-contrast")
+    parser.add_argument("--clusters", type=Path, help="measured cluster parameters, from fit-clusters")
     parser.add_argument("--site-weights", type=Path, help="ranking of cells learnt from real clusters")
     parser.add_argument("--out", type=Path, required=True)
 
@@ -35,7 +37,10 @@ def settings_of(options: argparse.Namespace) -> SimulationSettings:
 
 def measured_of(options: argparse.Namespace) -> Measured:
     """What was measured for the chosen class; priors where no file is given."""
+    clusters = _measured(options.clusters, options.type, ClusterParameters.from_json)
     return Measured(
+        # a class without enough clusters keeps the prior with the sizes of the settings
+        clusters=None if clusters is None or clusters.source == "prior" else clusters,
         contrast=_measured(options.contrast, options.type, ContrastDistribution.from_json),
         site_weights=_measured(options.site_weights, options.type, SiteWeights.from_json),
     )

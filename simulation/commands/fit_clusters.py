@@ -20,7 +20,7 @@ def register(commands: Any) -> None:
         default=DETECTED_SHARE,
         help="share of a plan's calcifications that the measurement finds; counts are divided by it",
     )
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="JSON for --clusters of insert and batch")
     parser.set_defaults(run=run)
 
 
@@ -30,9 +30,10 @@ def run(options: argparse.Namespace) -> int:
     lesions = annotated(options.lesions, "low_energy", unread)
     fits, refused = fit_clusters(lesions, detected_share=options.detected_share)
     left_out = unread + [{"lesion": item.name, "reason": item.reason} for item in refused]
-    body: dict[str, Any] = {"schema": CLUSTER_SCHEMA, "left_out": left_out}
+    body: dict[str, Any] = {"schema": CLUSTER_SCHEMA, "left_out": left_out, "measured": {}}
     for malignancy, fit in fits.items():
-        body[malignancy] = fit.to_json()
+        body[malignancy] = fit.parameters.to_json()
+        body["measured"][malignancy] = fit.to_json()
         source = "prior" if fit.is_prior else "measured"
         print(f"{malignancy}: {len(fit.measured)} clusters of {fit.patients} patients; {source} parameters")
         for name, value in fit.medians.items():

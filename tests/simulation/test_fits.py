@@ -12,11 +12,12 @@ from PIL import Image
 from scipy import ndimage
 
 from simulation.__main__ import main
-from simulation.cluster_plan import PARAMETERS
+from simulation.cluster_parameters import PARAMETERS, ClusterParameters
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings, UnreadableLesions
 from simulation.fits import AnnotatedLesion, fit_clusters, fit_contrasts, refined_target
 from simulation.lesion_table import load, read_lesions
+from simulation.phantom import write_phantom_set
 
 SIZE = 240
 
@@ -182,10 +183,32 @@ def test_fit_clusters_writes_parameters(tmp_path: Path, capsys: pytest.CaptureFi
     arguments = ["fit-clusters", "--lesions", str(write_list(tmp_path, listed(tmp_path, 6))), "--out", str(out)]
     assert main(arguments) == 0
     assert "6 clusters of 6 patients; measured" in capsys.readouterr().out
-    body = json.loads(out.read_text())["malignant"]
-    assert (body["n"], body["patients"], body["prior"]) == (6, 6, False)
-    assert body["parameters"]["count_median"] > 0
-    assert body["medians"]["count"]["low"] <= body["medians"]["count"]["value"]
+    body = json.loads(out.read_text())
+    facts = body["measured"]["malignant"]
+    assert (facts["n"], facts["patients"], facts["prior"]) == (6, 6, False)
+    assert facts["medians"]["count"]["low"] <= facts["medians"]["count"]["value"]
+    parameters = ClusterParameters.from_json(body["malignant"])
+    assert parameters.source == "measured on 6 clusters of 6 patients"
+    assert ClusterParameters.from_json(body["benign"]) == PARAMETERS["benign"]
+
+
+def test_measured_files_replace_the_priors_of_insert(tmp_path: Path) -> None:
+    write_phantom_set(tmp_path / "set", sites={"A": 1}, size="test", seed=3, plan=((),))
+    lesion_list = str(write_list(tmp_path, listed(tmp_path, 6)))
+    for name in ("contrast", "clusters"):
+        assert main([f"fit-{name}", "--lesions", lesion_list, "--out", str(tmp_path / f"{name}.json")]) == 0
+    views = tmp_path / "set" / "A" / "PH-A-001"
+    arguments = [
+        "insert", "--low-energy", str(views / "L_CC_low_energy.dcm"), "--recombined",
+        str(views / "L_CC_recombined.dcm"), "--lesion-free", "--seed", "5",
+        "--contrast", str(tmp_path / "contrast.json"), "--clusters", str(tmp_path / "clusters.json"),
+    ]  # fmt: skip
+    sources = {}
+    for kind in ("benign", "malignant"):
+        assert main([*arguments, "--type", kind, "--out", str(tmp_path / kind)]) == 0
+        record = json.loads(next((tmp_path / kind).glob("*_record.json")).read_text())
+        sources[kind] = (record["cluster_parameters"]["source"], record["enhancement"]["distribution"] == "prior")
+    assert sources == {"benign": ("prior", True), "malignant": ("measured on 6 clusters of 6 patients", False)}
 
 
 @pytest.mark.parametrize(
