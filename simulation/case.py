@@ -26,7 +26,7 @@ from simulation.case_record import cluster_record, host_record, site_record, war
 from simulation.cluster_parameters import PARAMETERS, ClusterParameters
 from simulation.enhancement import ContrastDistribution
 from simulation.errors import InvalidSettings, NoMatchingPlacement
-from simulation.host import Host
+from simulation.host import Host, turned
 from simulation.placement import Placement
 from simulation.provenance import SCHEMA, json_sha256, pixels_sha256, versions
 from simulation.recombined_edit import Enhancement
@@ -274,7 +274,7 @@ def _turned_back(pair: CEMPair, host: Host, attempt: Attempt, enhancement: Enhan
     """The result in the orientation of the host pair; record and placement are filled in by the caller."""
 
     def turn(image: NDArray[Any]) -> NDArray[Any]:
-        return np.ascontiguousarray(image[:, ::-1]) if host.flipped else image
+        return turned(image, host.flipped)
 
     columns = host.low_energy.shape[1]
     particles = attempt.particles

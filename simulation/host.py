@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,8 +104,8 @@ def prepare_host(
     if pair.bits_stored < 12:
         assumptions.append(f"{pair.bits_stored}-bit input: grey values are windowed, so contrast is approximate")
     flipped = find_side(pair) == "right"
-    low, recombined = _turn(pair.low_energy, flipped), _turn(pair.recombined, flipped)
-    exclusion = None if exclusion is None else _turn(exclusion.astype(bool), flipped)
+    low, recombined = turned(pair.low_energy, flipped), turned(pair.recombined, flipped)
+    exclusion = None if exclusion is None else turned(exclusion.astype(bool), flipped)
     scale = WorkingScale.of(pair.shape, spacing)
     size = spacing * scale.step
     small = scale.reduce(_without_padding(low, pair.facts.padding))
@@ -248,5 +249,10 @@ def _cells(area: PermittedArea, spacing: float, settings: SimulationSettings) ->
     )
 
 
-def _turn(image: NDArray[Any], flip: bool) -> NDArray[Any]:
-    return np.ascontiguousarray(image[:, ::-1]) if flip else image
+def turned(image: NDArray[Any], flip: bool) -> NDArray[Any]:
+    """The image, mirrored left-right if `flip`; uint8, uint16 or bool."""
+    if not flip:
+        return image
+    if image.dtype == bool:
+        return cv2.flip(np.ascontiguousarray(image).view(np.uint8), 1).view(bool)
+    return cv2.flip(image, 1)
