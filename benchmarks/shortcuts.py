@@ -18,8 +18,9 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def host_pair(kind: str, index: int) -> CEMPair:
     if kind == "fine":
         return _fine_pair(site, view, 900 + index)
     pair = phantom_patient(seed=900 + index, site=site, size="small", views=(("L", view),))[0].pair
-    return _windowed(pair) if kind == "windowed" else pair
+    return windowed(pair) if kind == "windowed" else pair
 
 
 def _fine_pair(site: Site, view: ViewPosition, seed: int) -> CEMPair:
@@ -70,7 +71,7 @@ def _fine_pair(site: Site, view: ViewPosition, seed: int) -> CEMPair:
     return CEMPair(low, recombined, "L", view, (spacing, spacing), BITS_STORED, VENDOR[site])
 
 
-def _windowed(pair: CEMPair) -> CEMPair:
+def windowed(pair: CEMPair) -> CEMPair:
     """8-bit pair as an export gives it: first 180 levels, then stretched, so that some grey codes are left out."""
 
     def export(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -100,11 +101,13 @@ class Table:
             self.hosts[name].append(host)
 
 
-def cases(kind: str, hosts: int, variants: int, **changes: Any) -> Iterator[tuple[int, AnalysedHost, SimulatedCase]]:
-    """Cases with relative contrast 1, both classes in turn."""
+def cases(
+    make: Callable[[int], CEMPair], hosts: int, variants: int, **changes: Any
+) -> Iterator[tuple[int, AnalysedHost, SimulatedCase]]:
+    """Cases on hosts that `make` gives by number, with relative contrast 1, both classes in turn."""
     settings = dataclasses.replace(SimulationSettings(), **changes)
     for index in range(hosts):
-        pair = host_pair(kind, index)
+        pair = make(index)
         try:
             analysed = analyse_host(pair, lesion_free=True, settings=settings)
         except SimulationError as error:
@@ -162,7 +165,7 @@ def image_features(image: NDArray[Any], mask: NDArray[np.bool_], skip: NDArray[n
 def compare(kind: str, hosts: int, variants: int, **changes: Any) -> tuple[Table, list[dict[str, float]]]:
     """Features of both images on both sides, and where the clusters lie."""
     table, places = Table(), []
-    for index, analysed, case in cases(kind, hosts, variants, **changes):
+    for index, analysed, case in cases(partial(host_pair, kind), hosts, variants, **changes):
         spacing = analysed.host.spacing_mm
         reach = max(2, round(SURROUND_MM / spacing))
         near = ndimage.maximum_filter(case.support, 2 * reach + 1)

@@ -27,7 +27,7 @@ WIDTH_RANGE = (0.08, 0.60)
 MATCH_RANGE = (0.02, 3.0)
 COARSE_MM = 0.2
 # Half the distance of the 16th and 84th percentile of the processed log image inside the breast (phantom median).
-ANATOMICAL_SPREAD = 0.26
+ANATOMICAL_SPREAD = 0.19
 # Beyond this distance from the skin a breast has its full thickness.
 INNER_MM = 25.0
 _TILE = 33

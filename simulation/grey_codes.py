@@ -33,6 +33,7 @@ def used_codes(image: NDArray[Any], maximum: int) -> NDArray[np.int64]:
     counts[0] = 0  # air
     around = ndimage.uniform_filter1d(counts.astype(np.float64), 17, mode="nearest")
     left_out = (counts == 0) & (around > 20)
+    left_out[int(np.flatnonzero(counts).max(initial=0)) :] = False  # brighter than anything there: not left out
     left_out[0] = True
     return np.flatnonzero(~left_out)
 

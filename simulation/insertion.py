@@ -142,11 +142,11 @@ def insert_calcifications(
     shown = to_grey(to_logit(host, maximum) + template / np.float32(calibration.width), maximum)
     change = np.where(host > 0, shown - np.clip(host, 0.5, maximum - 0.5), 0)
     # the far tail of the template is no change at all
-    change = np.where(np.abs(change) < SMALLEST_CHANGE, 0, change)
+    change = np.where((np.abs(change) < SMALLEST_CHANGE) | (template == 0), 0, change)
     threshold = slow_dither((host.shape[0], host.shape[1]), DITHER_MM / spacing_mm, rng)
     rounded = round_to_codes(host, change, used_codes(image, maximum), threshold)
     changed = change != 0
-    clipped = changed & ((rounded < 1) | (rounded > maximum - 1))
+    clipped = changed & ((rounded <= 1) | (rounded >= maximum - 1))
     rounded = np.where(changed, np.clip(rounded, 1, maximum - 1), rounded)
     result = image.copy()
     result[row0:row1, column0:column1] = rounded.astype(image.dtype)

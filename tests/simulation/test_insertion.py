@@ -97,9 +97,10 @@ def test_pixels_outside_the_region_are_the_same_and_the_halo_is_the_enhancement(
     assert abs(plain.halo_shift) < 0.02
 
 
-def test_zero_packing_goes_through_every_step_and_changes_nothing() -> None:
-    host = noisy()
-    off, on = insert(host, packing=0.0), insert(host)
+@pytest.mark.parametrize("maximum", [255, 4095, 65535])
+def test_zero_packing_goes_through_every_step_and_changes_nothing(maximum: int) -> None:
+    host = noisy(maximum / 2, maximum / 27).astype(np.uint8 if maximum == 255 else np.uint16)
+    off, on = insert(host, packing=0.0, maximum=maximum), insert(host, maximum=maximum)
     assert (off.image == host).all()
     assert (off.support == on.support).all()
     assert (on.image != host).any()
@@ -129,7 +130,7 @@ def test_too_strong_clusters_are_made_of_less_dense_calcifications() -> None:
     assert milder.shortcoming is None
 
 
-@pytest.mark.parametrize(("level", "fits"), [(4080.0, True), (4093.0, False)])
+@pytest.mark.parametrize(("level", "fits"), [(4086.0, True), (4093.0, False)])
 def test_saturating_clusters_get_less_packing_or_are_refused(level: float, fits: bool) -> None:
     host = np.minimum(noisy(mean=level, spread=1.0), 4094)
     made = insert_within_limits(
