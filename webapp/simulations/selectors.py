@@ -82,13 +82,13 @@ class GalleryFilter:
     @classmethod
     def of_query(cls, query: QueryDict) -> GalleryFilter:
         """Read `?malignancy=&quality=&morphology=&pattern=&host=&sort=`."""
-        sort = query.get("sort", "case")
+        sort, host = query.get("sort", "case"), query.get("host", "")
         return cls(
             malignancy=_one_of(query.get("malignancy", ""), ("benign", "malignant")),
             quality=_one_of(query.get("quality", ""), SyntheticView.Quality.values),
             morphology=query.get("morphology", "")[:40],
             pattern=_one_of(query.get("pattern", ""), PATTERNS),
-            host=query.get("host", "") if query.get("host", "").isdigit() and len(query.get("host", "")) < 10 else "",
+            host=host if host.isascii() and host.isdigit() and len(host) < 10 else "",
             sort=sort if sort.removeprefix("-") in SORTS else "case",
         )
 
