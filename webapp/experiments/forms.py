@@ -89,8 +89,8 @@ class DesignForm(forms.Form):
     simulation = forms.ModelChoiceField(
         queryset=SimulationBatch.objects.none(),
         required=False,
-        empty_label="A new one, with the default settings",
-        help_text="Or one that is made and looked through: its rejected cases stay out.",
+        empty_label="A new one",
+        help_text="A new one has the default settings; of one that was looked through, rejected cases stay out.",
     )
     simulation_seed = forms.IntegerField(
         min_value=0, max_value=2**32 - 1, help_text="Decides hosts and clusters of a new simulation."
