@@ -28,6 +28,7 @@ _CLEAR_SIDE = 1.5
 _COARSE_SIDE = 300
 _WINDOWED = 0.85
 _OUTLINES_AGREE = 0.8
+_MUCH_WHITE, _LITTLE_BLACK = 0.4, 0.1
 _SOLID = 0.85
 _AREA_SHARE = (0.15, 0.75)
 
@@ -171,16 +172,17 @@ def _breast(image: NDArray[Any]) -> Mask:
 
 
 def _refuse_inverted(image: NDArray[Any]) -> None:
-    """Air surrounds a breast on three sides; where most of the border is nearly white, black and white are swapped."""
+    """Air surrounds a breast on three sides; where much of the border is white and none of it black, it is swapped."""
     frame = np.concatenate([image[:3].ravel(), image[-3:].ravel(), image[:, :3].ravel(), image[:, -3:].ravel()])
-    white = 0.9 * float(image.max())
-    if float((frame > white).mean()) > 0.4 and float(np.median(image)) > float(np.percentile(image, 20)) > 0:
-        inner = image[image.shape[0] // 4 : -image.shape[0] // 4, image.shape[1] // 4 : -image.shape[1] // 4]
-        if float(np.median(inner)) < 0.8 * white:
-            raise InvertedImage(
-                "air is brighter than the breast: black and white are swapped, or the header is wrong about them "
-                "(MONOCHROME1 or 2, 0028,0004). Export the image again"
-            )
+    low, high = float(image.min()), float(image.max())
+    white, black = (
+        float((part < 0.05 * max(high - low, 1)).mean()) for part in (high - frame.astype(float), frame - low)
+    )
+    if white > _MUCH_WHITE and black < _LITTLE_BLACK:
+        raise InvertedImage(
+            "air is brighter than the breast: black and white are swapped, or the header is wrong about them "
+            "(MONOCHROME1 or 2, 0028,0004). Export the image again"
+        )
 
 
 def _solidity(mask: Mask) -> float:

@@ -15,8 +15,9 @@ from simulation.filters import block_mean
 SEARCH_MM = 0.8
 MARGIN_MM = 3.0
 _EDGE_SIGMA_MM = 2.0
-_BAND_MM = 8.0
-_LEAST_SCORE = 0.55
+_BAND_MM = 12.0
+_TIP_MM = 8.0
+_LEAST_SCORE = 0.8
 _LEAST_FALLING = 0.75
 # Of the breast's width, at its upper end.
 _WIDEST = 0.75
@@ -76,16 +77,14 @@ def find_pectoral(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: fl
     length, angle, score, falling = _best_line(steep, tissue)
     sure = spread > 0 and score >= _LEAST_SCORE and falling >= _LEAST_FALLING
     muscle: NDArray[Any] = np.zeros(small.shape, np.uint8)
-    if sure:
-        border = _path(steep, length, angle, max(2, round(_BAND_MM / size)))
+    if length > 0:
+        border = _path(steep, length, angle, max(2, round(_BAND_MM / size)), max(1, round(_TIP_MM / size)))
         muscle[: len(border)] = np.arange(small.shape[1])[None, :] <= border[:, None]
-        reach = 2 * int(np.ceil(MARGIN_MM / size)) + 1
-        muscle = cv2.dilate(muscle, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    else:
+    if not sure:  # whichever reaches further: the wedge, or the best guess of the border
         y, x = np.ogrid[: small.shape[0], : small.shape[1]]
-        corner = y / (_WEDGE[0] * small.shape[0]) + x / (_WEDGE[1] * small.shape[1]) < 1
-        # whichever reaches further: the wedge, or the best guess of the line
-        muscle[corner | (x <= (length - y) * np.tan(angle) + MARGIN_MM / size / np.cos(angle))] = 1
+        muscle[y / (_WEDGE[0] * small.shape[0]) + x / (_WEDGE[1] * small.shape[1]) < 1] = 1
+    reach = 2 * int(np.ceil(MARGIN_MM / size)) + 1
+    muscle = cv2.dilate(muscle, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     result = np.zeros(breast.shape, bool)
     enlarged = muscle.repeat(step, 0).repeat(step, 1)[: row1 - row0, : column1 - column0]
     result[row0:row1, column0:column1] = enlarged > 0
@@ -118,7 +117,7 @@ def _best_line(steep: NDArray[Any], tissue: NDArray[np.bool_]) -> tuple[float, f
     return float(length[best, 0]), float(angle[best, 0]), float(values[best].sum() / count[best]), falling
 
 
-def _path(steep: NDArray[Any], length: float, angle: float, band: int) -> NDArray[np.intp]:
+def _path(steep: NDArray[Any], length: float, angle: float, band: int, tip_width: int) -> NDArray[np.intp]:
     """Column of the border in each row from the top to where the muscle leaves the chest wall."""
     columns = steep.shape[1]
     rows = min(int(length), steep.shape[0])
@@ -143,8 +142,8 @@ def _path(steep: NDArray[Any], length: float, angle: float, band: int) -> NDArra
         path[row] = straight[row] + offsets[current]
         current = int(np.clip(current + steps[row, current], 0, len(offsets) - 1))
     path = np.maximum(path, straight)
-    # the tip often fades into gland: below the line it goes on twice as steep, at least as wide as the band
-    slope, start = np.tan(angle) / 2, max(int(path[-1]), band)
+    # the tip often fades into gland: below the line it goes on twice as steep, at least `tip_width` wide at its start
+    slope, start = np.tan(angle) / 2, max(int(path[-1]), tip_width)
     tip = start - np.round(np.arange(1, int(start / slope) + 1) * slope).astype(int)
     border = np.concatenate([path, tip])[: steep.shape[0]]
     # the muscle narrows downwards; where the course bends in, the wider one is kept
