@@ -40,6 +40,7 @@ from simulation.phantom.patient import VENDOR, Site
 from simulation.phantom.presentation import BITS_STORED, low_energy_image, recombined_image
 from simulation.phantom.tissue import tissue
 from simulation.randomness import generator
+from simulation.realism.shortcuts import SEAM_PX
 from simulation.settings import SimulationSettings
 from simulation.vendor import PROFILES
 
@@ -140,7 +141,8 @@ def image_features(image: NDArray[Any], mask: NDArray[np.bool_], skip: NDArray[n
     kept = inside & ~left_out
     smooth = ndimage.convolve(patch, np.outer([1, 2, 1], [1, 2, 1]) / 16)
     fine = patch - smooth
-    slope = ndimage.gaussian_gradient_magnitude(patch, 1.0)
+    # the soft edge of an enhancing lesion is signal; a seam is in the fine structure
+    slope = np.hypot(*np.gradient(patch - ndimage.gaussian_filter(patch, SEAM_PX)))
     depth = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     free = ~left_out & (image[box] > 0)
     border, beside = (np.abs(depth) <= 1.5) & free, (np.abs(depth) > 3) & (np.abs(depth) <= 8) & free
