@@ -38,7 +38,7 @@ def low_energy_image(
     enhanced = equal + np.float32(profile.enhancement_gain) * (equal - low_pass)
     # two percentiles that a lesion of a few square millimetres does not move
     low, high = np.percentile(enhanced[::2, ::2][mask[::2, ::2]], (2, 90))
-    centre = low + 0.57 * (high - low)
+    centre = low + 0.63 * (high - low)
     assert profile.display_width is not None
     curve = np.clip((enhanced - np.float32(centre)) / np.float32(profile.display_width), -30, 30)
     shown = np.float32(MAXIMUM) / (1 + np.exp(-curve))

@@ -22,8 +22,8 @@ _FIBRE_MM = (12.0, 6.0, 3.0, 1.5)
 # By density class: how far gland gathers in islands, how far it follows the fibres, how thick it is, and how strong
 # connective tissue shows. A fatty breast holds wisps, a dense one is evenly filled.
 _PATTERN = {
-    "a": (0.9, 0.36, 1.45, 1.6),
-    "b": (0.9, 0.22, 1.1, 1.25),
+    "a": (0.9, 0.36, 1.8, 1.75),
+    "b": (0.9, 0.22, 1.15, 1.25),
     "c": (0.9, 0.12, 0.86, 1.0),
     "d": (0.75, 0.1, 0.74, 0.85),
 }
@@ -156,19 +156,15 @@ def _compose(
     offset = optimize.brentq(lambda shift: float(special.expit(samples + shift).mean()) - target, -20, 20)
     fraction = rim * special.expit(z + np.float32(offset))
     # thick breasts hold relatively less gland, so that composition and not thickness sets the contrast
-    gland = (
-        fraction
-        * thickness
-        * np.float32(compact * (52 / breast.thickness) ** 0.85)
-        * np.clip(0.9 + 0.06 * base + 0.05 * fibre, 0.2, None)
-    )
+    relative = thickness * np.float32((52 / breast.thickness) ** 0.85)
+    gland = np.float32(compact) * fraction * relative * np.clip(0.9 + 0.06 * base + 0.05 * fibre, 0.2, None)
     inner = np.minimum(thickness / 3, 1) * np.clip((distance - 1.0) / 3, 0, 1)
-    connective = (strength * inner * (0.7 + 0.3 * envelope)).astype(np.float32)
-    gland += connective * np.maximum(0.07 + 0.03 * fibre + 0.02 * base + 0.26 * walls, 0) * (1 - 0.6 * pectoral)
+    connective = (strength * inner * (0.7 + 0.3 * envelope) * (1 - 0.85 * pectoral)).astype(np.float32)
+    gland += connective * np.maximum(0.07 + 0.03 * fibre + 0.02 * base + 0.26 * walls, 0)
     behind = np.exp(-(((x - nipple_x) ** 2 + (y - nipple_y) ** 2) / np.float32(6.0**2)))
     gland += 0.35 * behind * np.minimum(thickness, 1)
     muscle = grid.power_law(rng, exponent=3.0, corner_lp_mm=0.04, angle=np.pi / 2 + breast.pectoral_angle)
-    gland += pectoral * thickness * (0.30 + 0.02 * muscle)
+    gland += pectoral * relative * (0.30 + 0.02 * muscle)
     patchy = grid.power_law(rng, exponent=3.5, corner_lp_mm=0.04)
     iodine = breast.parenchymal_iodine * fraction * np.clip(1 + 0.6 * patchy, 0.1, None) + 0.03 * pectoral
     return _Composition(gland.astype(np.float32), iodine.astype(np.float32), connective)
