@@ -17,9 +17,11 @@ MINIMUM_SPACING_PX = 2.5
 LEAST_EXTENT = 0.92
 LEAST_SHARE = 0.6
 LEAST_COUNT = 5
-# Linear clusters are five times as long as wide; segmental ones lie in a wedge of this half angle.
+# Linear clusters are five times as long as wide; segmental ones lie in a wedge of this half angle,
+# whose axis turns away from the nipple by no more than the second angle.
 LINEAR_HALF_WIDTH = 0.1
 WEDGE_HALF_ANGLE_DEG = 25.0
+WEDGE_TURN_DEG = 15.0
 _FILL_TRIES = 60
 
 
@@ -189,7 +191,7 @@ def _ends(
         else:
             middle = (available[first] + available[second]) / 2
             agreement = np.cos(turn - np.arctan2(nipple[1] - middle[:, 1], nipple[0] - middle[:, 0]))
-            weight = np.where(agreement > np.cos(np.deg2rad(30)), weight + 4 * agreement, -np.inf)
+            weight = np.where(agreement > np.cos(np.deg2rad(WEDGE_TURN_DEG)), weight + 4 * agreement, -np.inf)
             if not np.isfinite(weight).any():
                 return None
     chance = np.cumsum(np.exp(weight - weight.max()))

@@ -67,9 +67,11 @@ def lesion_mask(
     ValueError
         If `support` is empty.
     """
-    rows, columns = np.nonzero(support)
-    if rows.size == 0:
+    left, top, width, height = cv2.boundingRect(support.view(np.uint8))
+    if width == 0:
         raise ValueError("no calcification pixels to outline")
+    rows, columns = np.nonzero(support[top : top + height, left : left + width])
+    rows, columns = rows + top, columns + left
     corners = np.concatenate([np.stack([columns + dx, rows + dy], 1) for dx in (0, 1) for dy in (0, 1)])
     hull = corners[ConvexHull(corners).vertices].astype(float)
     smooth = chaikin(hull, rounds)

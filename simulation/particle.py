@@ -27,7 +27,8 @@ ASPECT: dict[Morphology, tuple[float, float]] = {
 # How far the surface rises above its core, as a share of its half width.
 ROUGHNESS: dict[Malignancy, float] = {"benign": 0.06, "malignant": 0.22}
 BLUR_MM = 0.15
-_MEASURING_STEPS = 28
+_MEASURING_STEPS = 24
+_ROUNDING_MM = np.float32(1e-5)
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,12 @@ class Spheroid:
 
     def turned(self, rotation: NDArray[np.float64]) -> Spheroid:
         """In another frame; the rows of `rotation` are its axes."""
-        return replace(self, centre=_vector(rotation @ self.centre), axis=_vector(rotation @ self.axis))
+        return Spheroid(_vector(rotation @ self.centre), _vector(rotation @ self.axis), self.length, self.radius)
 
     def scaled(self, factor: float) -> Spheroid:
         """With all lengths times `factor`."""
-        centre = _vector(factor * np.array(self.centre))
-        return replace(self, centre=centre, length=factor * self.length, radius=factor * self.radius)
+        x, y, z = self.centre
+        return Spheroid((factor * x, factor * y, factor * z), self.axis, factor * self.length, factor * self.radius)
 
 
 Body = tuple[Spheroid, ...]
@@ -122,7 +123,8 @@ def column_lengths(
     low.sort(axis=-1)
     high.sort(axis=-1)
     gaps = np.maximum(low[..., 1:] - high[..., :-1], 0).sum(-1)
-    return np.asarray(high[..., -1] - low[..., 0] - gaps, dtype=np.float32)
+    length = high[..., -1] - low[..., 0] - gaps
+    return np.where(length > _ROUNDING_MM, length, np.float32(0))
 
 
 def covered_diameter_mm(body: Body) -> float:
@@ -131,11 +133,9 @@ def covered_diameter_mm(body: Body) -> float:
     steps = (np.arange(_MEASURING_STEPS) + 0.5) / _MEASURING_STEPS
     x, y = x0 + steps[None, :] * (x1 - x0), y0 + steps[:, None] * (y1 - y0)
     centres, matrices = _matrices(body)
-    covered = np.zeros((_MEASURING_STEPS, _MEASURING_STEPS), bool)
-    for centre, matrix in zip(centres, matrices, strict=True):
-        inverse = np.linalg.inv(matrix[:2, :2])
-        dx, dy = x - centre[0], y - centre[1]
-        covered |= inverse[0, 0] * dx * dx + 2 * inverse[0, 1] * dx * dy + inverse[1, 1] * dy * dy <= 1
+    a, b, d = (matrices[:, i, j][:, None, None] for i, j in ((0, 0), (0, 1), (1, 1)))
+    dx, dy = x - centres[:, 0, None, None], y - centres[:, 1, None, None]
+    covered = (d * dx * dx - 2 * b * dx * dy + a * dy * dy <= a * d - b * b).any(0)
     return float(2 * np.sqrt(covered.mean() * (x1 - x0) * (y1 - y0) / np.pi))
 
 
@@ -169,7 +169,7 @@ def draw_body(
     angle = float(rng.uniform(0, np.pi)) if direction is None else direction + float(rng.normal(0, 0.25))
     tilt = float(rng.normal(0, 0.35))
     axis = np.array([np.cos(angle) * np.cos(tilt), np.sin(angle) * np.cos(tilt), np.sin(tilt)])
-    length, radius = 0.5 * np.sqrt(aspect), 0.5 / np.sqrt(aspect)
+    length, radius = 0.5 * float(np.sqrt(aspect)), 0.5 / float(np.sqrt(aspect))
     if morphology in ("linear", "branching"):
         body = _rod(rng, axis, length, radius)
         if morphology == "branching":

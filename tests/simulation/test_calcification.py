@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.calcification import draw_calcification, lateral_scale, reach_px, render, round_calcification
+from simulation.calcification import (
+    Calcification,
+    draw_calcification,
+    lateral_scale,
+    reach_px,
+    render,
+    round_calcification,
+)
+from simulation.particle import half_extent
 
 ROUND = round_calcification(20.0, 20.0, 0.8)
 
@@ -83,3 +93,91 @@ def test_the_size_prior_sets_which_class_is_smaller(prior, smaller) -> None:
         return float(np.median(drawn))
 
     assert (median("malignant") < median("benign")) == smaller
+
+
+def drawn(seed: int, malignancy: str, morphology: str) -> Calcification:
+    rng = np.random.default_rng(seed)
+    return draw_calcification(rng, malignancy, x=40.0, y=40.0, morphology=morphology)
+
+
+def drawn_volume(particle: Calcification, spacing: float = 0.1) -> float:
+    layer = render([particle], (80, 80), spacing_mm=spacing, attenuation_per_mm=1.0)
+    return float(layer.thickness_um.sum(dtype=np.float64)) / 1000 * spacing**2
+
+
+@pytest.mark.parametrize("morphology", ["punctate", "coarse", "pleomorphic", "linear", "branching"])
+@pytest.mark.parametrize("malignancy", ["benign", "malignant"])
+def test_the_thickness_map_holds_the_volume_of_the_body(malignancy: str, morphology: str) -> None:
+    particle = drawn(3, malignancy, morphology)
+    # oracle: points of a fine lattice that lie in any of the spheroids
+    low, high = half_extent(particle.body)
+    axes = [np.linspace(a, b, 121)[:-1] + (b - a) / 240 for a, b in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+    inside = np.zeros(points.shape[:3], bool)
+    for part in particle.body:
+        offset = points - part.centre
+        along = offset @ np.array(part.axis)
+        across = (offset**2).sum(-1) - along**2
+        inside |= (along / part.length) ** 2 + across / part.radius**2 <= 1
+    assert drawn_volume(particle) == pytest.approx(inside.mean() * np.prod(high - low), rel=0.02)
+
+
+def test_the_haze_of_an_amorphous_calcification_holds_the_volume_of_its_density() -> None:
+    particle = drawn(5, "benign", "amorphous")
+    (haze,) = particle.body
+    # integral of 1 - r^2 over an ellipsoid
+    assert drawn_volume(particle) == pytest.approx(8 * np.pi / 15 * haze.length * haze.radius**2, rel=0.01)
+
+
+@pytest.mark.parametrize("morphology", ["punctate", "amorphous", "coarse", "pleomorphic", "linear"])
+def test_a_shift_by_parts_of_a_pixel_keeps_volume_and_moves_the_centre_of_mass(morphology: str) -> None:
+    particle = drawn(7, "malignant", morphology)
+    rows, columns = np.mgrid[:80, :80] + 0.5
+    volumes, offsets = [], []
+    for shift in (0.0, 0.13, 0.5, 0.77):
+        moved = replace(particle, x=particle.x + shift, y=particle.y - shift)
+        thickness = render([moved], (80, 80), spacing_mm=0.1, attenuation_per_mm=1.0).thickness_um.astype(np.float64)
+        mass = thickness.sum()
+        volumes.append(mass)
+        offsets.append(((thickness * columns).sum() / mass - moved.x, (thickness * rows).sum() / mass - moved.y))
+    assert np.ptp(volumes) < 0.02 * np.mean(volumes)
+    assert np.ptp(offsets, axis=0).max() < 0.02
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    malignancy=st.sampled_from(["benign", "malignant"]),
+    morphology=st.sampled_from(["punctate", "coarse", "pleomorphic", "linear"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_solid_body_covers_the_area_of_its_diameter(seed: int, malignancy: str, morphology: str) -> None:
+    particle = drawn(seed, malignancy, morphology)
+    layer = render([particle], (320, 320), spacing_mm=0.01, attenuation_per_mm=1.0, origin=(-120, -120))
+    area = layer.support.sum() * 0.01**2
+    assert 2 * np.sqrt(area / np.pi) == pytest.approx(particle.diameter_mm, rel=0.1)
+
+
+def test_malignant_calcifications_are_rougher_and_branching_ones_longer() -> None:
+    def bumpiness(malignancy: str) -> float:
+        values = []
+        for seed in range(60):
+            core, *bumps = drawn(seed, malignancy, "pleomorphic").body
+            reach = [np.hypot(*(np.array(b.centre) - core.centre)[:2]) + b.radius for b in bumps]
+            values.append(np.std(reach) / core.radius)
+        return float(np.mean(values))
+
+    assert bumpiness("malignant") > bumpiness("benign")
+    thin, round_ = (drawn(1, "malignant", name).aspect for name in ("linear", "punctate"))
+    assert thin >= 3 > 1.3 >= round_
+
+
+def test_amorphous_calcifications_are_half_as_strong_as_solid_ones() -> None:
+    ratios = []
+    for seed in range(40):
+        hazy, solid = (drawn(seed, "benign", name) for name in ("amorphous", "punctate"))
+        peak = [
+            float(render([one], (80, 80), spacing_mm=0.02, attenuation_per_mm=0.01, origin=(0, 0)).tau.max())
+            for one in (hazy, replace(solid, density=1.0))
+        ]
+        ratios.append(peak[0] / peak[1])
+    assert 0.35 < np.median(ratios) < 0.65

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulation.candidates import Candidates, find_candidates
-from simulation.cluster import MINIMUM_SPACING_PX, grow_cluster
-from simulation.cluster_plan import ClusterPlan, draw_plan, spread_scale
+from simulation.candidates import Candidates
+from simulation.cluster import LEAST_EXTENT, MINIMUM_SPACING_PX, GrownCluster, grow_cluster, least_diameter_mm
+from simulation.cluster_plan import GROUPED_LIMIT_MM, ClusterPlan, draw_plan, spread_scale
 
 
 def spread_candidates(seed: int, count: int = 80) -> Candidates:
@@ -46,7 +45,8 @@ def test_a_cluster_keeps_its_diameter_and_spacing(seed, count, diameter, pattern
     gaps = np.hypot(*(grown.points[:, None] - grown.points[None]).transpose(2, 0, 1))
     assert gaps.max() <= diameter / 0.1 + 1.5  # sub-pixel jitter
     assert gaps[np.triu_indices(len(gaps), 1)].min() >= MINIMUM_SPACING_PX - 1.5
-    assert grown.from_candidates >= 1
+    assert gaps.max() >= LEAST_EXTENT * diameter / 0.1 - 1.5
+    assert grown.from_candidates >= 2
 
 
 def test_linear_clusters_are_elongated() -> None:
@@ -87,19 +87,58 @@ def test_plans_differ_between_classes_as_designed() -> None:
     assert spread_scale(0.1) == 1.0 < spread_scale(0.8)
 
 
-def test_bright_spots_and_ridges_are_candidates_and_forbidden_pixels_are_not() -> None:
-    rng = np.random.default_rng(0)
-    image = 1000 + 5 * rng.standard_normal((120, 120))
-    image[50, 40:80] += 120
-    image[70, 60] += 200
-    permitted = np.ones(image.shape, bool)
-    permitted[:45] = False
-    found = find_candidates(image, (slice(30, 90), slice(30, 90)), permitted, rng, wanted=5)
-    assert (found.y >= 45).all()
-    assert np.hypot(found.x - 60.5, found.y - 70.5).min() < 2
-    near = np.flatnonzero((np.abs(found.y - 50.5) < 1.5) & (found.x > 45) & (found.x < 75))
-    assert near.size
-    # the direction follows the ridge, which runs along x
-    assert np.abs(np.cos(found.direction[near])).mean() > 0.95
-    assert (np.diff(found.score) <= 0).all()
-    assert len(found.x) == pytest.approx(len(found))
+NIPPLE = (900.0, 150.0)
+
+
+def grown_clusters(pattern: str, *, count: int = 16, diameter: float = 13.0) -> list[GrownCluster]:
+    found = []
+    for seed in range(30):
+        grown = grow_cluster(
+            spread_candidates(seed, 200),
+            ClusterPlan(count, diameter, pattern, "punctate", False),
+            np.ones((300, 300), bool),
+            np.random.default_rng(seed),
+            spacing_mm=0.1,
+            nipple=NIPPLE,
+        )
+        if grown is not None:
+            found.append(grown)
+    assert len(found) >= 20
+    return found
+
+
+def test_segmental_clusters_are_wedges_that_narrow_towards_the_nipple() -> None:
+    near, far = [], []
+    for grown in grown_clusters("segmental"):
+        towards = np.array(NIPPLE) - grown.points.mean(0)
+        towards /= np.hypot(*towards)
+        offset = grown.points - grown.points.mean(0)
+        along, across = offset @ towards, np.abs(offset @ np.array([-towards[1], towards[0]]))
+        near.append(across[along > np.quantile(along, 0.7)].mean())
+        far.append(across[along < np.quantile(along, 0.3)].mean())
+    assert np.mean(near) < 0.8 * np.mean(far)
+
+
+def test_regional_clusters_are_more_even_than_grouped_ones_of_the_same_size() -> None:
+    def nearest(pattern: str) -> float:
+        values = []
+        for grown in grown_clusters(pattern):
+            gaps = np.hypot(*(grown.points[:, None] - grown.points[None]).transpose(2, 0, 1))
+            np.fill_diagonal(gaps, np.inf)
+            values.append(gaps.min(0).mean())
+        return float(np.mean(values))
+
+    assert nearest("regional") > 1.2 * nearest("grouped")
+
+
+def test_grouped_clusters_stay_within_two_centimetres_and_five_in_a_square_centimetre() -> None:
+    rng = np.random.default_rng(1)
+    grouped = [plan for plan in (draw_plan(rng, "malignant") for _ in range(500)) if plan.pattern == "grouped"]
+    assert max(plan.diameter_mm for plan in grouped) <= GROUPED_LIMIT_MM
+    density = [plan.count / (np.pi / 4 * (plan.diameter_mm / 10) ** 2) for plan in grouped]
+    assert min(density) >= 5 - 1e-9
+
+
+def test_a_narrow_cluster_of_many_calcifications_is_given_room_on_coarse_pixels() -> None:
+    assert least_diameter_mm(60, 0.1) < 3.0
+    assert least_diameter_mm(20, 0.8) > 10.0
