@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHMARKS = ("preprocessing", "evaluation", "cases_page", "texture")
+BENCHMARKS = ("preprocessing", "evaluation", "cases_page", "texture", "simulation_throughput")
 
 
 def main() -> int:
