@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from simulation.filters import block_mean
+
+SEARCH_MM = 0.8
 LEAST_SHARE = 0.15
 FRONT_MARGIN_MM = 8.0
 _BRIGHT = 0.9
@@ -33,10 +36,14 @@ def find_implant(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: flo
         One connected body of more than 15 % of the breast whose grey values lie in the upper tenth of the breast's
         range and vary by less than 1.5 % of it within 4 mm.
     """
-    inside = image[breast]
-    if not inside.size:
+    if not breast.any():
         return None
-    low, high = (float(value) for value in np.percentile(inside[::7], (5, 99.5)))
+    step = max(1, round(SEARCH_MM / spacing_mm))
+    shape = breast.shape
+    image, spacing_mm = block_mean(image, step), spacing_mm * step
+    breast = block_mean(breast.astype(np.float32), step) > 0.5
+    inside = image[breast]
+    low, high = (float(value) for value in np.percentile(inside, (5, 99.5)))
     extent = max(high - low, 1e-6)
     scaled = ((image - low) / extent).astype(np.float32)
     window = 2 * round(_TEXTURE_MM / spacing_mm / 2) + 1
@@ -51,7 +58,8 @@ def find_implant(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: flo
     largest = 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
     if statistics[largest, cv2.CC_STAT_AREA] <= LEAST_SHARE * int(breast.sum()):
         return None
-    return np.asarray(labels == largest, dtype=bool)
+    found = (labels == largest).repeat(step, 0).repeat(step, 1)[: shape[0], : shape[1]]
+    return np.asarray(found, dtype=bool)
 
 
 def behind_front(implant: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.bool_]:

@@ -62,6 +62,16 @@ def bright_spots(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: flo
     """
     if spacing_mm > COARSEST_MM:
         return None
+    ratio = round(image.shape[0] / breast.shape[0])
+    column0, row0, wide, tall = cv2.boundingRect(breast.view(np.uint8))
+    if not wide:
+        return Spots(np.empty(0), np.empty(0), np.empty(0, np.float32))
+    # only where it is asked for, with room for the texture around it
+    room = int(np.ceil(_TEXTURE_MM / spacing_mm / ratio))
+    row1, column1 = row0 + tall + room, column0 + wide + room
+    row0, column0 = max(row0 - room, 0), max(column0 - room, 0)
+    breast = breast[row0:row1, column0:column1]
+    image = image[row0 * ratio : row1 * ratio, column0 * ratio : column1 * ratio]
     step = 1
     if spacing_mm < _FINEST_MM:
         step = 2
@@ -76,7 +86,8 @@ def bright_spots(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: flo
     # once more without the spots themselves, which stand far out
     typical = cv2.blur(size_of, (window, window))
     texture = 1.2533 * cv2.blur(np.minimum(size_of, 2 * typical), (window, window)) + 1e-6
-    where = cv2.resize(breast.view(np.uint8), (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_NEAREST)
+    inside = np.ascontiguousarray(breast).view(np.uint8)
+    where = cv2.resize(inside, (fine.shape[1], fine.shape[0]), interpolation=cv2.INTER_NEAREST)
     found = (height > LEAST_CONTRAST * texture) & (where > 0)
     found[[0, -1]] = found[:, [0, -1]] = False
     rows, columns = np.nonzero(found)
@@ -88,8 +99,8 @@ def bright_spots(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: flo
     keep = _roundness(peak, rows, columns) >= _LEAST_ROUNDNESS
     rows, columns = rows[keep], columns[keep]
     contrast = height[rows, columns] / texture[rows, columns]
-    x, y = ((places.astype(np.float64) + 0.5) * step for places in (columns, rows))
-    return Spots(x, y, contrast)
+    x, y = ((places + 0.5) * step + start * ratio for places, start in ((columns, column0), (rows, row0)))
+    return Spots(np.asarray(x, np.float64), np.asarray(y, np.float64), contrast)
 
 
 def crowded(spots: Spots, shape: tuple[int, int], pixel_size: int, spacing_mm: float) -> NDArray[np.bool_]:
