@@ -122,8 +122,9 @@ def _tiles(request: HttpRequest, project: Project, found: SyntheticView) -> Http
     }
     response = render(request, "simulations/_tiles.html", context)
     words = "Accepted" if found.quality == SyntheticView.Quality.ACCEPTED else "Rejected"
+    lost = "; ".join(verdicts.shortfalls(found)) if words == "Rejected" else ""
     toast: dict[str, Any] = {
-        "message": f"{words} {found.malignancy} case {found.case_number}.",
+        "message": f"{words} {found.malignancy} case {found.case_number}{f': {lost}' if lost else ''}.",
         "undo_url": reverse("simulations:reopen", args=[project.slug, found.batch.number, found.pk]),
     }
     response["HX-Trigger"] = json.dumps({"toast": toast})

@@ -12,7 +12,9 @@ from webapp.accounts import permissions
 from webapp.accounts.models import User
 from webapp.core import audit
 from webapp.core.errors import UserError
+from webapp.simulations import amounts
 from webapp.simulations.models import SyntheticVerdict, SyntheticView
+from webapp.simulations.selectors import usable_cases
 
 Verdict = SyntheticVerdict.Verdict
 Reason = SyntheticVerdict.Reason
@@ -109,6 +111,20 @@ def judge(
     )
     synthetic_view.refresh_from_db()
     return synthetic_view
+
+
+def shortfalls(synthetic_view: SyntheticView) -> list[str]:
+    """Arms that do not train yet and will have fewer cases of the class than they asked for, in words."""
+    batch, malignancy = synthetic_view.batch, synthetic_view.malignancy
+    usable = usable_cases(batch)[malignancy]
+    found = []
+    for experiment in batch.experiments.order_by("number"):
+        patients = amounts.cluster_patients(experiment.version)
+        for arm in experiment.arms.filter(synthetic_views__isnull=True).order_by("position"):
+            asked = amounts.wanted_cases(patients, arm.ratio_benign, arm.ratio_malignant)[malignancy]
+            if usable < asked:
+                found.append(f"{arm.name} of experiment {experiment.number} trains on {usable} of {asked}")
+    return found
 
 
 def record_image_read(*, actor: Any, synthetic_view: SyntheticView, session: SessionBase) -> None:

@@ -113,6 +113,7 @@ def test_a_case_rejected_before_training_leaves_the_arm_and_the_arm_says_so(stud
     one = experiment.batch.synthetic_views.filter(malignancy="malignant").first()
     assert one is not None
     verdicts.judge(actor=study.radiologist, synthetic_view=one, verdict="rejected", reason="contrast")
+    assert verdicts.shortfalls(one) == ["Clusters of experiment 1 trains on 1 of 2"]
 
     chosen = services.choose_synthetic_views(arm=experiment.arms.get())
 
