@@ -4,7 +4,8 @@ Clusters are inserted into the mini-MIAS views without calcifications (film, 0.2
 are kept clear of) and compared with the annotated calcifications of the other views. There are fewer than 20 real
 lesions, so that `evaluate` refuses; what has a calcification as its unit is printed with intervals over patients. Three
 arms: contrast calibrated blindly, matched to the contrast-to-noise ratio of the same real calcifications, and matched
-once more. Before that, precision and recall of the detector on clusters inserted into full-size phantoms.
+once more with cluster parameters fitted to them. Before that, precision and recall of the detector on clusters inserted
+into full-size phantoms.
 
 Run: ``OMP_NUM_THREADS=1 python -m benchmarks.realism [--folder DIR]``; the data are looked for in
 ``CEM_SHARED_DATA/mini-mias``.
@@ -31,9 +32,10 @@ from imaging.reading import read_pixels
 from simulation.analysed_host import analyse_host
 from simulation.case import simulate
 from simulation.cluster_measurement import measure_cluster
+from simulation.cluster_parameters import ClusterParameters
 from simulation.contrast_to_noise import typical_contrast_to_noise
 from simulation.errors import SimulationError, TooFewLesions
-from simulation.fits import refined_target
+from simulation.fits import AnnotatedLesion, fit_clusters, refined_target
 from simulation.phantom import phantom_patient
 from simulation.realism.classifier_test import classifier_test
 from simulation.realism.description import Description, describe
@@ -60,7 +62,7 @@ def main() -> int:
         print(f"mini-MIAS is not in {folder.name}: set CEM_SHARED_DATA; nothing is compared")
         return int(precision < LEAST_PRECISION)
     started = time.process_time()
-    real, hosts = views(folder)
+    real, hosts, annotated = views(folder)
     print(
         f"real: {len(real)} annotated regions of {len({item.patient for item in real})} patients, "
         f"{sum(item.cluster.count for item in real)} calcifications found in them"
@@ -73,7 +75,18 @@ def main() -> int:
     )
     target = refined_target(wanted, wanted, typical_contrast_to_noise(ratios_of(made)))
     refined = SimulationSettings(calibration="match", target_contrast_to_noise=target)
-    arm(f"matched again, target {target:.2f}, because only the stronger ones are found", real, hosts, refined)
+    fits, refused = fit_clusters(annotated)
+    print()
+    for fit in fits.values():
+        parameters = fit.parameters
+        print(
+            f"fit-clusters, {fit.malignancy}: {len(fit.measured)} regions of {fit.patients} patients, "
+            f"{parameters.source}: count {parameters.count_median:.1f}, "
+            f"diameter {parameters.diameter_median_mm:.1f} mm, particle {parameters.particle_median_mm:.2f} mm"
+        )
+    print(f"   not measured: {len(refused)} regions with fewer than two calcifications found")
+    title = f"matched again, target {target:.2f}, because only the stronger ones are found; fitted cluster parameters"
+    arm(title, real, hosts, refined, {name: fit.parameters for name, fit in fits.items()})
     print(f"{time.process_time() - started:.0f} s CPU")
     return int(precision < LEAST_PRECISION)
 
@@ -116,13 +129,15 @@ def detector() -> float:
     return hits / found
 
 
-def views(folder: Path) -> tuple[list[Description], list[tuple[str, CEMPair, np.ndarray]]]:
-    """Real calcifications, and hosts (patient, pair, mask to keep clear of)."""
+def views(
+    folder: Path,
+) -> tuple[list[Description], list[tuple[str, CEMPair, np.ndarray]], list[AnnotatedLesion]]:
+    """Real calcifications described, hosts (patient, pair, mask to keep clear of), and the calcifications once more."""
     lines: dict[str, list[dict[str, str]]] = {}
     with (folder / "truth.csv").open(newline="") as handle:
         for line in csv.DictReader(handle):
             lines.setdefault(line["image"], []).append(line)
-    real, hosts, refused = [], [], Counter[str]()
+    real, hosts, annotated, refused = [], [], [], Counter[str]()
     for name, found in sorted(lines.items()):
         image = read_pixels(folder / f"{name}.pgm").pixels
         # the views of one woman have consecutive numbers, odd first
@@ -135,6 +150,8 @@ def views(folder: Path) -> tuple[list[Description], list[tuple[str, CEMPair, np.
         if found[0]["cls"] == "CALC":
             for mask in circles:
                 real.append(describe(image, mask, spacing_mm=SPACING_MM, patient=patient, bits_stored=8))
+                kind = "malignant" if found[0]["severity"] == "M" else "benign"
+                annotated.append(AnnotatedLesion(image, mask, patient, kind, "region", SPACING_MM))
             if not circles:
                 refused["calcifications without a stated place"] += 1
             continue
@@ -153,11 +170,15 @@ def views(folder: Path) -> tuple[list[Description], list[tuple[str, CEMPair, np.
         hosts.append((patient, pair, exclusion))
     for reason, count in refused.items():
         print(f"left out: {count} views: {reason}")
-    return real, hosts
+    return real, hosts, annotated
 
 
 def arm(
-    title: str, real: list[Description], hosts: list[tuple[str, CEMPair, np.ndarray]], settings: SimulationSettings
+    title: str,
+    real: list[Description],
+    hosts: list[tuple[str, CEMPair, np.ndarray]],
+    settings: SimulationSettings,
+    clusters: dict[str, ClusterParameters] | None = None,
 ) -> list[Description]:
     """Insert clusters and print the comparison; returns what was inserted."""
     print(f"\n== {title}")
@@ -182,6 +203,7 @@ def arm(
                         exclusion=exclusion,
                         settings=settings,
                         analysed=analysed,
+                        clusters=None if clusters is None else clusters[malignancy],
                     )
                 except SimulationError as error:
                     reasons[error.code] += 1

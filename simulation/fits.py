@@ -27,11 +27,13 @@ CONTRAST_SCHEMA = "cemlab.contrast-fit/1"
 CLUSTER_SCHEMA = "cemlab.cluster-fit/1"
 ENOUGH = 5
 """Measured lesions of a class; with fewer the prior stays."""
-DETECTED_SHARE = 0.61
+DETECTED_SHARE = 0.7
 """Measured over inserted number of calcifications in clusters inserted into full-size phantoms (benchmarks/realism.py).
 
 The faintest are not found in any image, and a plan counts those too.
 """
+FINE_MM = 0.15
+"""On coarser pixels the width of a spot is that of the pixel and the blur: the prior keeps the particle diameter."""
 CLASSES: tuple[Malignancy, ...] = get_args(Malignancy)
 
 
@@ -312,17 +314,17 @@ def _cluster_fit(
     if enough:
         count, count_sigma = _log_normal(samples["count"][0])
         diameter, diameter_sigma = _log_normal(samples["diameter_mm"][0])
-        particle, particle_sigma = _log_normal(samples["particle_diameter_mm"][0])
         parameters = replace(
             parameters,
             count_median=count / detected_share,
             count_sigma=count_sigma,
             diameter_median_mm=diameter,
             diameter_sigma=diameter_sigma,
-            particle_median_mm=particle,
-            particle_sigma=particle_sigma,
             source=f"measured on {len(clusters)} clusters of {len(set(names))} patients",
         )
+    if enough and max(cluster.spacing_mm for cluster in clusters) <= FINE_MM:
+        particle, particle_sigma = _log_normal(samples["particle_diameter_mm"][0])
+        parameters = replace(parameters, particle_median_mm=particle, particle_sigma=particle_sigma)
     ratios = samples["contrast_to_noise"][0]
     try:
         target = typical_contrast_to_noise(ratios)

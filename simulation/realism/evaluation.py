@@ -248,5 +248,5 @@ def _warnings(real: Sequence[Description], synthetic: Sequence[Description]) -> 
     if abs(spacings[0] - spacings[1]) > 0.05 * spacings[0]:
         found.append("the two sides have other pixel sizes; only sizes in mm may be compared")
     if {item.patient for item in real} & {item.patient for item in synthetic}:
-        found.append("a patient is on both sides: the classifier tests then see the same breast as real and synthetic")
+        found.append("a patient is on both sides: real and synthetic lesions are of the same breasts")
     return found

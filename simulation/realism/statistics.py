@@ -127,10 +127,10 @@ def compare(name: str, real: Sample, synthetic: Sample, *, resamples: int = RESA
         If a side has no values, or the real ones do not vary.
     """
     if real.size == 0 or synthetic.size == 0:
-        raise ValueError(f"{name}: {real.size} real and {synthetic.size} synthetic values; both are needed")
+        raise ValueError(f"{real.size} real and {synthetic.size} synthetic values; both are needed")
     spread = float(np.std(real.values, ddof=1)) if real.size > 1 else 0.0
     if spread == 0:
-        raise ValueError(f"{name}: the real values do not vary, so that no distance can be scaled")
+        raise ValueError("the real values do not vary, so that no distance can be scaled")
 
     def scaled_wasserstein(one: Values, two: Values) -> float:
         return float(stats.wasserstein_distance(one, two)) / spread
