@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
+from simulation.filters import enlarge
+
 # Changes below this many grey values are none.
 SMALLEST_CHANGE = 0.02
 
@@ -44,8 +46,9 @@ def slow_dither(shape: tuple[int, int], sigma_px: float, rng: np.random.Generato
     Dither drawn for each pixel would add up to a quarter of a squared grey value to the noise, which marks the region
     on 8-bit images; none at all would leave contour lines.
     """
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    field = ndimage.gaussian_filter(noise, sigma_px, mode="wrap", truncate=3.0)
+    step = max(1, int(sigma_px // 2))
+    coarse = rng.standard_normal((-(-shape[0] // step), -(-shape[1] // step)), dtype=np.float32)
+    field = enlarge(ndimage.gaussian_filter(coarse, sigma_px / step, mode="wrap", truncate=3.0), shape, step)
     return np.asarray(special.ndtr(field / field.std()), dtype=np.float32)
 
 
@@ -62,7 +65,11 @@ def round_to_codes(
     threshold : ndarray, same shape
         From `slow_dither`.
     """
-    position = np.interp(host + change, codes, np.arange(codes.size))
-    rounded = codes[np.minimum(np.floor(position + threshold).astype(int), codes.size - 1)]
+    # where each grey value stands between the codes, looked up and interpolated
+    places = np.interp(np.arange(int(codes[-1]) + 2), codes, np.arange(codes.size)).astype(np.float32)
+    wanted = np.clip(host + change, 0, int(codes[-1])).astype(np.float32, copy=False)
+    below = wanted.astype(np.int32)
+    position = places[below] + (wanted - below) * (places[below + 1] - places[below])
+    rounded = codes[np.minimum((position + threshold).astype(np.int32), codes.size - 1)]
     changed = (np.abs(change) >= SMALLEST_CHANGE) & (host > 0)
     return np.asarray(np.where(changed, rounded, host), dtype=np.float32)
