@@ -236,7 +236,7 @@ def _cells(area: PermittedArea, spacing: float, settings: SimulationSettings) ->
     denser = max(settings.overlap, 0.75)
     choices = [(full, settings.overlap, False), (full, denser, False), (half, settings.overlap, True)]
     choices.append((half, denser, True))
-    if float(area.mask.sum()) * spacing**2 / 100 < SMALL_AREA_CM2:
+    if np.count_nonzero(area.mask) * spacing**2 / 100 < SMALL_AREA_CM2:
         choices = choices[2:]
     cells: list[Cell] = []
     for size, overlap, little in choices:
