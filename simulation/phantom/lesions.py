@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pair import ViewPosition
-from simulation.calcification import Calcification, draw_calcification, reach_px, render
-from simulation.cluster_plan import draw_plan, particle_morphology, spread_scale
+from simulation.calcification import reach_px, render
+from simulation.cluster_form import draw_form
+from simulation.cluster_parameters import PARAMETERS
+from simulation.cluster_plan import ClusterPlan, draw_plan, spread_scale
 from simulation.filters import Image, smooth
 from simulation.lesion_mask import lesion_mask
 from simulation.phantom.anatomy import Outline
@@ -84,11 +85,11 @@ def candidate_positions(seed: int, *path: str | int, count: int = 400) -> list[P
 def radius_mm(planned: PlannedLesion, spacing_mm: float, seed: int) -> float:
     """Radius of the lesion in the plane, in mm."""
     if planned.lesion_type == "cluster":
-        return float(_cluster_plan(planned, spacing_mm, seed).diameter_mm) / 2
+        return _cluster_plan(planned, spacing_mm, seed).diameter_mm / 2
     return mass_radius_mm(planned.malignancy, spacing_mm, seed)
 
 
-def _cluster_plan(planned: PlannedLesion, spacing_mm: float, seed: int) -> Any:
+def _cluster_plan(planned: PlannedLesion, spacing_mm: float, seed: int) -> ClusterPlan:
     return draw_plan(generator(seed, "plan"), planned.malignancy, spread_scale=spread_scale(spacing_mm))
 
 
@@ -143,23 +144,9 @@ def _project_cluster(
     enhanced = float(shared.random()) < (0.89 if malignant else 0.13)
     iodine_peak = float(shared.uniform(0.4, 1.5) if malignant else shared.uniform(0.1, 0.5))
     packing = float(shared.uniform(0.45, 0.80))
-    points = _scatter_points(shared, plan.count, plan.diameter_mm, plan.pattern)
-    # both views show the depth behind the nipple; CC shows the second axis, MLO a mixture of the second and third
-    across = points[:, 1] if view == "CC" else 0.7 * points[:, 1] - 0.7 * points[:, 2]
     x0, y0 = position.centre(form, view)
-    particles: list[Calcification] = []
-    for index, (along_mm, across_mm) in enumerate(zip(points[:, 0], across, strict=True)):
-        form_stream = generator(seed, "particle", index)
-        particle = draw_calcification(
-            form_stream,
-            planned.malignancy,
-            x=x0 + along_mm / spacing_mm,
-            y=y0 + across_mm / spacing_mm,
-            morphology=particle_morphology(form_stream, plan, planned.malignancy),
-            comedo=plan.comedo,
-        )
-        # one particle, seen from two sides: its size stays, its direction in the image does not
-        particles.append(particle.turned(float(own.uniform(0, np.pi))))
+    cluster = draw_form(generator(seed, "form"), plan, PARAMETERS[planned.malignancy])
+    particles = cluster.project(view, centre=(x0, y0), spacing_mm=spacing_mm)
     particles = [p for p in particles if _inside(p.x, p.y, reach_px(p, spacing_mm), form.mask)]
     xs, ys = [p.x for p in particles] or [x0], [p.y for p in particles] or [y0]
     extent = max(max(xs) - min(xs), max(ys) - min(ys))
@@ -180,23 +167,6 @@ def _project_cluster(
         uneven = FieldGrid(shape, spacing_mm).power_law(own, exponent=3.0, corner_lp_mm=0.05)
         iodine = np.asarray(iodine_peak * soft * np.clip(1 + 0.3 * uneven, 0.2, None), dtype=np.float32)
     return Projection(window, np.zeros(shape, np.float32), layer.tau, iodine, outlined.mask, len(particles))
-
-
-def _scatter_points(rng: np.random.Generator, count: int, diameter_mm: float, pattern: str) -> NDArray[np.float64]:
-    """Points in mm, shape (count, 3): depth, lateral, height; extent about `diameter_mm`."""
-    axes = {
-        "grouped": (1.0, 0.9, 0.9),
-        "regional": (1.0, 1.0, 1.0),
-        "linear": (1.0, 0.25, 0.25),
-        "segmental": (1.0, 0.5, 0.5),
-    }[pattern]
-    points = rng.standard_normal((count, 3))
-    points *= (rng.uniform(0, 1, count) ** (1 / 3) / np.linalg.norm(points, axis=1))[:, None]
-    points *= np.array(axes) * diameter_mm / 2
-    if pattern == "segmental":  # a wedge with its tip towards the nipple
-        narrowing = np.clip(0.65 - 0.6 * points[:, 0] / diameter_mm, 0.2, 1.2)
-        points[:, 1:] *= narrowing[:, None] * 1.5
-    return np.asarray(points)
 
 
 def _window(low: tuple[float, float], high: tuple[float, float], reach: float, form: Outline) -> Window:
