@@ -109,8 +109,8 @@ def grow_cluster(
     limit = plan.diameter_mm / spacing_mm
     apart = _apart_px(spacing_mm)
     mean_spacing = limit / np.sqrt(plan.count)
-    if plan.pattern == "regional":
-        apart = max(apart, 0.45 * mean_spacing)
+    # malignant clusters are looser (Radiology 1988;169), not only wider: room follows the mean spacing of the plan
+    apart = max(apart, (0.6 if plan.pattern == "regional" else 0.3) * mean_spacing)
     available = np.stack([candidates.x, candidates.y], 1)
     ends = _ends(available, candidates, plan.pattern, limit, nipple, rng)
     if ends is None:

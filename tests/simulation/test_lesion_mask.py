@@ -58,3 +58,37 @@ def test_corner_cutting_keeps_to_the_quarter_points() -> None:
 def test_no_calcification_is_an_error() -> None:
     with pytest.raises(ValueError, match="no calcification"):
         lesion_mask(np.zeros((5, 5), bool), spacing_mm=0.1)
+
+
+@pytest.mark.parametrize("places", [[(40, 40)], [(20, 20), (60, 60)], [(30, 20), (30, 40), (30, 60)]])
+def test_points_on_one_line_have_a_capsule(places: list[tuple[int, int]]) -> None:
+    support = np.zeros((80, 80), bool)
+    support[tuple(np.array(places).T)] = True
+    found = lesion_mask(support, spacing_mm=0.1)
+    assert found.mask[support].all()
+    # all around every calcification there is the dilation
+    distance = ndimage.distance_transform_edt(~support)
+    assert found.mask[distance <= 9].all()
+    # and nothing far from the line between them: a capsule is no wider than dilation and enlargement make it
+    ends = np.array([places[0], places[-1]], float) + 0.5
+    assert found.area_mm2 <= (np.pi * 1.2**2 + 2.4 * (1.15 * np.hypot(*(ends[1] - ends[0])) / 10 + 0.5))
+
+
+def test_the_part_of_the_outline_beyond_the_breast_is_told() -> None:
+    support = np.zeros((120, 120), bool)
+    support[50:70:4, 50:70:4] = True
+    half = np.zeros(support.shape, bool)
+    half[:, :72] = True
+    whole = lesion_mask(support, spacing_mm=0.1)
+    cut = lesion_mask(support, spacing_mm=0.1, breast=half)
+    assert whole.clipped == 0
+    assert cut.clipped == pytest.approx(1 - cut.area_mm2 / whole.area_mm2)
+    assert cut.clipped > 0.05
+
+
+def test_the_part_of_the_outline_beyond_the_image_is_told() -> None:
+    support = np.zeros((60, 60), bool)
+    support[0:20:5, 20:40:5] = True
+    found = lesion_mask(support, spacing_mm=0.1)
+    assert found.mask[support].all()
+    assert found.clipped > 0.05
