@@ -24,7 +24,7 @@ from simulation.settings import SimulationSettings
 Mask = NDArray[np.bool_]
 
 # One edge must carry this many times the other's tissue before the pixels may contradict the header.
-_CLEAR_SIDE = 1.5
+_CLEAR_SIDE = 2.5
 _COARSE_SIDE = 300
 _WINDOWED = 0.85
 _OUTLINES_AGREE = 0.8
