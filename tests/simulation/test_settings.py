@@ -28,7 +28,7 @@ from simulation.settings import SimulationSettings
         maximum_cells=st.integers(12, 1000),
         bin_count=st.integers(8, 256),
         site_selection=st.sampled_from(["sample", "best"]),
-        calibration=st.sampled_from(["auto", "lut", "noise", "anatomy"]),
+        calibration=st.sampled_from(["auto", "lut", "noise", "match", "anatomy"]),
         blend=st.sampled_from(["gain", "literal"]),
         size_prior=st.sampled_from(["s000", "comedo", "equal"]),
         noise_consistency=st.booleans(),
