@@ -261,3 +261,11 @@ def test_outlines_come_as_mask_polygons_or_circle(tmp_path: Path) -> None:
 def test_a_folder_without_lesions_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit-contrast", "--lesions", str(tmp_path), "--out", str(tmp_path / "x.json")]) == 1
     assert capsys.readouterr().err.startswith("unreadable-lesions: ")
+
+
+def test_coarse_pixels_keep_the_particle_sizes_of_the_prior() -> None:
+    clusters = [AnnotatedLesion(calcified(i, 8), disc(60), f"p{i}", "benign", f"{i}", 0.2) for i in range(5)]
+    fit = fit_clusters(clusters)[0]["benign"]
+    assert not fit.is_prior
+    assert fit.parameters.particle_median_mm == PARAMETERS["benign"].particle_median_mm
+    assert "particle_diameter_mm" in fit.medians
