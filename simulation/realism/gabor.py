@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import stats
+from scipy.signal import fftconvolve
 from skimage.filters import gabor_kernel
 
 FREQUENCIES_LP_MM = (0.25, 0.5, 1.0)
@@ -49,14 +50,6 @@ def response_kurtosis(patch: NDArray[Any], spacing_mm: float, use: NDArray[np.bo
 
 
 def _filtered(image: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.signal import fftconvolve
-
-    half = (kernel.shape[0] // 2, kernel.shape[1] // 2)
-    padded = np.pad(image, ((half[0], half[0]), (half[1], half[1])), mode="symmetric") if _fits(image, half) else None
-    if padded is None:
-        return np.asarray(ndimage.convolve(image, kernel, mode="reflect"))
-    return np.asarray(fftconvolve(padded, kernel, mode="valid"))
-
-
-def _fits(image: NDArray[Any], half: tuple[int, int]) -> bool:
-    return half[0] <= image.shape[0] and half[1] <= image.shape[1]
+    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+    padded = np.pad(image, ((rows, rows), (columns, columns)), mode="symmetric")
+    return np.asarray(fftconvolve(padded, kernel, mode="valid"), dtype=np.float64)
