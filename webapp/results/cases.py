@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -26,6 +26,8 @@ OUTCOMES = {
     "auc": {"all": "All", "malignant": "Malignant", "benign": "Benign"},
 }
 """What each measure counts, and how the list may be narrowed."""
+CHANGES = {"gained": "Gained", "lost": "Lost"}
+"""Further outcomes of sensitivity beside a reference run: found by one of the two alone."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,91 @@ class Case:
     images: list[dict[str, Any]]
 
 
-def cases(project: Project, evaluation: Evaluation, measure: str, group: str, outcome: str) -> list[Case]:
-    """The rows that the stored number counts, in the order of exam and view.
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of lesions and findings at one score threshold, as `TestSetResult` stores it."""
+
+    lesions: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    score_above: float
+
+    @classmethod
+    def stored(cls, evaluation: Evaluation) -> Outcomes:
+        """Those at the threshold of the protocol."""
+        result = evaluation.result
+        return cls(result["lesions"], result["findings"], float(evaluation.protocol["score_above"]))
+
+
+class CaseList(Sequence[Case]):
+    """Cases in the order of exam and view; pictures and addresses are looked up for the part that is read."""
+
+    def __init__(
+        self, project: Project, run_id: int, measure: str, score_above: float, rows: list[tuple[dict[str, Any], str]]
+    ) -> None:
+        self._project, self._run_id, self._measure, self._score_above = project, run_id, measure, score_above
+        # a project's views in one question: a test set may have more of them than a query takes parameters
+        places = {
+            key: place
+            for key, *place in View.objects.filter(exam__project=project).values_list(
+                "pk", "exam__number", "laterality", "position"
+            )
+        }
+        known = [(record, kind) for record, kind in rows if view_id(record["sample_id"]) in places]
+        self._rows = sorted(known, key=lambda row: places[view_id(row[0]["sample_id"])])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self[:])
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | list[Case]:
+        if isinstance(index, int):
+            return self._read([self._rows[index]])[0]
+        return self._read(self._rows[index])
+
+    def _read(self, rows: list[tuple[dict[str, Any], str]]) -> list[Case]:
+        keys = {view_id(record["sample_id"]) for record, _ in rows}
+        views = View.objects.select_related("exam").prefetch_related("images").in_bulk(keys)
+        lesions = Lesion.objects.filter(exam__project=self._project).in_bulk(
+            {
+                int(key)
+                for record, _ in rows
+                for key in (record.get("lesion_id"), record.get("localised_lesion_id"))
+                if key
+            }
+        )
+        return [
+            _case(
+                self._project,
+                self._run_id,
+                record,
+                kind,
+                self._measure,
+                views[view_id(record["sample_id"])],
+                lesions,
+                self._score_above,
+            )
+            for record, kind in rows
+        ]
+
+
+def cases(
+    project: Project,
+    evaluation: Evaluation,
+    measure: str,
+    group: str,
+    outcome: str,
+    *,
+    reason: str = "",
+    against: Evaluation | None = None,
+    at: Outcomes | None = None,
+) -> CaseList:
+    """The rows that a number counts, in the order of exam and view.
 
     Parameters
     ----------
@@ -54,41 +139,42 @@ def cases(project: Project, evaluation: Evaluation, measure: str, group: str, ou
     group : str
         Key of `LESION_TYPES`.
     outcome : str
-        Key of `OUTCOMES[measure]`.
+        Key of `OUTCOMES[measure]`, or of `CHANGES` where `against` is given.
+    reason : str, optional
+        Only rows with this reason.
+    against : Evaluation, optional
+        Of the reference run, for lesions gained and lost.
+    at : Outcomes, optional
+        At another score threshold than the protocol's.
     """
-    records = [
-        (record, kind)
-        for record in _records(evaluation, measure, group)
-        if outcome in {"all", kind := _kind(record, measure)}
-    ]
-    views = (
-        View.objects.filter(exam__project=project)
-        .select_related("exam")
-        .prefetch_related("images")
-        .in_bulk([view_id(record["sample_id"]) for record, _ in records])
-    )
-    keys = {
-        int(key) for record, _ in records for key in (record.get("lesion_id"), record.get("localised_lesion_id")) if key
-    }
-    lesions = Lesion.objects.filter(exam__project=project).in_bulk(keys)
-    protocol_score = float(evaluation.protocol["score_above"])
-    found = [
-        _case(project, evaluation, record, kind, measure, views[view_id(record["sample_id"])], lesions, protocol_score)
-        for record, kind in records
-        if view_id(record["sample_id"]) in views
-    ]
-    return sorted(found, key=lambda case: (case.view.exam.number, case.view.laterality, case.view.position))
+    at = at or Outcomes.stored(evaluation)
+    chosen = [(record, _kind(record, measure)) for record in _records(at, measure, group)]
+    if outcome in CHANGES:
+        before = _hits(Outcomes.stored(against)) if against else set()
+        wanted = "found" if outcome == "gained" else "missed"
+        chosen = [
+            (record, kind)
+            for record, kind in chosen
+            if kind == wanted and ((record["sample_id"], record["lesion_id"]) in before) == (outcome == "lost")
+        ]
+    elif outcome != "all":
+        chosen = [(record, kind) for record, kind in chosen if kind == outcome]
+    if reason:
+        chosen = [(record, kind) for record, kind in chosen if record["reason"] == reason]
+    return CaseList(project, evaluation.run_id, measure, at.score_above, chosen)
 
 
-def _records(evaluation: Evaluation, measure: str, group: str) -> list[dict[str, Any]]:
+def _hits(outcomes: Outcomes) -> set[tuple[str, str]]:
+    return {(record["sample_id"], record["lesion_id"]) for record in outcomes.lesions if record["outcome"] == "TP"}
+
+
+def _records(at: Outcomes, measure: str, group: str) -> list[dict[str, Any]]:
     types = LESION_TYPES[group]
     if measure == "sensitivity":
         return [
-            record
-            for record in evaluation.result["lesions"]
-            if record["malignancy"] == "malignant" and record["lesion_type"] in types
+            record for record in at.lesions if record["malignancy"] == "malignant" and record["lesion_type"] in types
         ]
-    findings = evaluation.result["findings"]
+    findings = at.findings
     if measure == "precision":
         called = [record for record in findings if record["called_malignant"] and record["outcome"] in {"TP", "FP"}]
         if group == "malignant":
@@ -112,7 +198,7 @@ def _kind(record: dict[str, Any], measure: str) -> str:
 
 def _case(
     project: Project,
-    evaluation: Evaluation,
+    run_id: int,
     record: dict[str, Any],
     kind: str,
     measure: str,
@@ -127,7 +213,7 @@ def _case(
     # a miss of low score shows only when findings down to that score are drawn
     score = record["score"]
     shown_above = score_above if score is None or score > score_above else max(0.0, score - 0.005)
-    query = urlencode({"run": evaluation.run_id, "score": f"{shown_above:.3f}", "lesion": key or ""})
+    query = urlencode({"run": run_id, "score": f"{shown_above:.3f}", "lesion": key or ""})
     kinds = {image.kind: image for image in view.images.all()}
     return Case(
         view=view,
@@ -153,13 +239,14 @@ def cases_address(project: Project, number: int) -> Callable[..., str]:
     """A function from row, measure and outcome to the address of the cases behind a number."""
     base = reverse("results:cases", args=[project.slug, number])
 
-    def address(row: Any, measure: str, outcome: str = "all") -> str:
+    def address(row: Any, measure: str, outcome: str = "all", **narrowed: Any) -> str:
         query = {
             "run": row.run.pk,
             "test_set": row.test_set,
             "group": row.group,
             "measure": measure,
             "outcome": outcome,
+            **narrowed,
         }
         return f"{base}?{urlencode(query)}"
 

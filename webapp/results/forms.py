@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django import forms
 
-from webapp.results.cases import OUTCOMES
+from webapp.results.cases import CHANGES, OUTCOMES
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
+
+REASONS = ("no overlap", "low score", "wrong class", "outside top", "finding taken")
+"""Why a lesion was missed (detection.evaluation.matching.MissReason)."""
 
 
 class CasesForm(forms.Form):
@@ -16,12 +19,16 @@ class CasesForm(forms.Form):
     group = forms.ChoiceField(choices=list(GROUPS.items()))
     measure = forms.ChoiceField(choices=list(MEASURES.items()), required=False)
     outcome = forms.CharField(required=False, max_length=12)
+    reason = forms.ChoiceField(choices=[(reason, reason) for reason in REASONS], required=False)
+    against = forms.IntegerField(min_value=1, max_value=2**62, required=False)
 
     def clean(self) -> dict[str, object]:
         """Outcomes depend on the measure."""
         cleaned = super().clean() or {}
         cleaned["measure"] = cleaned.get("measure") or "sensitivity"
         cleaned["outcome"] = cleaned.get("outcome") or "all"
-        if cleaned["outcome"] not in OUTCOMES[str(cleaned["measure"])]:
+        measure, outcome = str(cleaned["measure"]), cleaned["outcome"]
+        compared = measure == "sensitivity" and cleaned.get("against")
+        if outcome not in OUTCOMES[measure] and not (compared and outcome in CHANGES):
             self.add_error("outcome", "Unknown outcome.")
         return cleaned

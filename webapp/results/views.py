@@ -18,7 +18,8 @@ from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
-from webapp.results import exports, figures, selectors, services
+from webapp.results import comparison_figure, exports, figures, selectors, services
+from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 
 A_PAGE = 50
@@ -82,6 +83,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
     rows = selectors.rows(found)
     address = behind.cases_address(project, number)
     protocol = Protocol.from_json(found.protocol)
+    compared = compare(found)
     return render(
         request,
         "results/experiment.html",
@@ -99,6 +101,9 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "external": "external_test" in selectors.present_test_sets(found),
             "warnings": _warnings(found),
             "misses": _misses(rows, address),
+            "comparison": compared,
+            "forests": comparison_figure.forests(compared, address) if compared.rows else [],
+            "changes": changes_table(compared, address),
         },
     )
 
@@ -182,16 +187,28 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     if not form.is_valid():
         raise Http404("The address names no number of these results.")
     asked = form.cleaned_data
-    evaluation = selectors.evaluations(found).get((asked["run"], asked["test_set"]))
-    if evaluation is None:
+    evaluated = selectors.evaluations(found)
+    evaluation = evaluated.get((asked["run"], asked["test_set"]))
+    against = evaluated.get((asked["against"], asked["test_set"]))
+    if evaluation is None or (asked["against"] and against is None):
         raise Http404("This run was not evaluated on this test set.")
     services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
-    listed = behind.cases(project, evaluation, asked["measure"], asked["group"], asked["outcome"])
+    listed = behind.cases(
+        project,
+        evaluation,
+        asked["measure"],
+        asked["group"],
+        asked["outcome"],
+        reason=asked["reason"],
+        against=against,
+    )
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     options = []
-    for outcome, label in behind.OUTCOMES[asked["measure"]].items():
+    offered = behind.OUTCOMES[asked["measure"]] | (behind.CHANGES if against else {})
+    query.pop("reason", None)
+    for outcome, label in offered.items():
         query["outcome"] = outcome
         options.append({"label": label, "url": f"?{query.urlencode()}", "active": outcome == asked["outcome"]})
     return render(
@@ -205,6 +222,8 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "test_set": selectors.TEST_SETS[asked["test_set"]],
             "number": evaluation.result[asked["measure"]][asked["group"]],
             "options": options,
+            "reason": asked["reason"],
+            "against": against.run if against else None,
             "page": page,
             "protocol": Protocol.from_json(evaluation.protocol),
             "of_findings": asked["measure"] != "sensitivity",
