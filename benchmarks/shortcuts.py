@@ -191,9 +191,9 @@ def _location(index: int, analysed: AnalysedHost, case: SimulatedCase) -> dict[s
 
 
 def _random_place(analysed: AnalysedHost, index: int, number: int) -> tuple[float, float]:
-    allowed = np.flatnonzero(analysed.host.area.mask)
-    place = generator(index, "shortcuts", number).choice(allowed)
-    return float(place % analysed.host.area.mask.shape[1]) + 0.5, float(place // analysed.host.area.mask.shape[1]) + 0.5
+    """Centre of any cell of the host: a place where a cluster could lie, chosen without looking at texture."""
+    cells = analysed.host.cells
+    return cells[int(generator(index, "shortcuts", number).integers(len(cells)))].centre
 
 
 def _position(analysed: AnalysedHost, x: float, y: float) -> dict[str, float]:

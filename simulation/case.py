@@ -250,6 +250,7 @@ def _rank(
 ) -> Ranking:
     """Rank cells by texture; with a partner only those at its nipple distance."""
     host, features = analysed.host, analysed.features
+    centres = np.array([cell.centre for cell in host.cells])
     if partner is not None:
         located = [locate_cell(host, cell) for cell in host.cells]
         near = [
@@ -264,10 +265,12 @@ def _rank(
             )
         # the features of all cells set the scale, so the choice does not depend on how many match
         penalty = np.array([0.5 * abs(relative - partner.relative_position) for _, relative in located])
-        ranking = rank_cells(features, malignancy, stream("site"), settings, penalty=penalty, weights=weights)
+        ranking = rank_cells(
+            features, malignancy, stream("site"), settings, centres=centres, penalty=penalty, weights=weights
+        )
         keep = set(near)
         return Ranking(ranking.scores, tuple(index for index in ranking.order if index in keep))
-    return rank_cells(features, malignancy, stream("site"), settings, weights=weights)
+    return rank_cells(features, malignancy, stream("site"), settings, centres=centres, weights=weights)
 
 
 def _turned_back(pair: CEMPair, host: Host, attempt: Attempt, enhancement: Enhancement) -> SimulatedCase:

@@ -66,7 +66,8 @@ class SimulationSettings:
     bin_count : int
         Bins of the grey values of a cell, for the texture features.
     site_selection : {"sample", "best"}
-        "sample": softmax draw among the best cells; "best": always the top cell (S000), which makes places predictable.
+        "sample": softmax draw among the best cells, compared within parts of the breast; "best": always the top cell of
+        the view (S000), which makes places predictable.
     best_fraction, temperature : float
         Share of cells that "sample" draws from, and its softmax temperature.
     best_minimum : int
@@ -129,9 +130,9 @@ class SimulationSettings:
     maximum_cells: int = 2000
     bin_count: int = 32
     site_selection: SiteSelection = "sample"
-    best_fraction: float = 0.5
+    best_fraction: float = 0.25
     best_minimum: int = 12
-    temperature: float = 5.0
+    temperature: float = 1.0
     cells_tried: int = 20
     attempts_per_cell: int = 3
     skin_margin_mm: float = 8.0

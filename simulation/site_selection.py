@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from simulation.calcification import Malignancy
 from simulation.errors import InvalidSettings
+from simulation.location_strata import location_parts, scores_within_parts
 from simulation.robust_scale import robust_z
 from simulation.settings import SimulationSettings
 from simulation.site_weights import SiteWeights
@@ -81,13 +82,14 @@ def rank_cells(
     rng: np.random.Generator,
     settings: SimulationSettings,
     *,
+    centres: NDArray[np.float64] | None = None,
     penalty: NDArray[np.float64] | None = None,
     weights: SiteWeights | None = None,
 ) -> Ranking:
     """Order in which cells are tried.
 
-    With ``"best"`` cells follow their score (S000). With ``"sample"`` the best share is drawn without replacement by
-    softmax, and the others follow by score.
+    With ``"best"`` cells follow their score (S000). With ``"sample"`` cells are compared within their part of the
+    breast (`location_strata`), the best share is drawn without replacement by softmax, and the others follow.
 
     Parameters
     ----------
@@ -95,21 +97,26 @@ def rank_cells(
     malignancy : {"benign", "malignant"}
     rng : numpy.random.Generator
     settings : SimulationSettings
+    centres : ndarray of float64, shape (cells, 2), optional
+        (x, y), chest wall at the left; without them cells of the whole view are compared.
     penalty : ndarray of float64, shape (cells,), optional
-        Taken from the scores, for example for disagreement with the partner view.
+        Taken from what is compared, for example for disagreement with the partner view.
     weights : SiteWeights, optional
         Learnt from real clusters; the prior ones when None.
     """
     scores = cell_scores(features, malignancy, weights)
+    compared = scores
+    if settings.site_selection == "sample" and centres is not None:
+        compared = scores_within_parts(scores, location_parts(centres))
     if penalty is not None:
-        scores = scores - penalty
-    by_score = np.argsort(-scores, kind="stable")
+        compared = compared - penalty
+    by_score = np.argsort(-compared, kind="stable")
     if settings.site_selection == "best":
         return Ranking(scores, tuple(int(i) for i in by_score))
     count = min(len(scores), max(settings.best_minimum, round(settings.best_fraction * len(scores))))
     best, others = by_score[:count], by_score[count:]
     # Gumbel noise and sorting is a softmax draw without replacement
-    keys = scores[best] / settings.temperature + rng.gumbel(size=count)
+    keys = compared[best] / settings.temperature + rng.gumbel(size=count)
     drawn = best[np.argsort(-keys, kind="stable")]
     return Ranking(scores, tuple(int(i) for i in np.concatenate([drawn, others])))
 

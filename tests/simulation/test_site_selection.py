@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from simulation.host import prepare_host
+from simulation.location_strata import location_parts, scores_within_parts
 from simulation.phantom import phantom_patient
 from simulation.robust_scale import robust_z
 from simulation.settings import SimulationSettings
@@ -105,6 +106,43 @@ def test_the_draw_is_never_from_fewer_cells_than_set() -> None:
     assert sorted(rank_cells(few, "benign", np.random.default_rng(0), settings).order) == list(range(5))
 
 
+def test_parts_hold_about_as_many_cells_and_lie_together() -> None:
+    centres = np.random.default_rng(3).uniform(0, 100, (150, 2))
+    parts = location_parts(centres)
+    counts = np.bincount(parts)
+    assert len(counts) == 16 and counts.max() - counts.min() <= 2
+    spread = [centres[parts == part].std(axis=0).mean() for part in range(16)]
+    assert max(spread) < 0.5 * centres.std()
+
+
+def test_few_cells_are_one_part() -> None:
+    assert set(location_parts(np.random.default_rng(0).uniform(0, 9, (12, 2)))) == {0}
+
+
+@given(st.integers(0, 10_000), st.integers(12, 90))
+def test_every_part_has_the_same_distribution_of_scores(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(0, 100, (count, 2))
+    parts = location_parts(centres)
+    # texture that rises towards one side
+    scores = scores_within_parts(centres[:, 0] + rng.normal(0, 1, count), parts)
+    means = [scores[parts == part].mean() for part in np.unique(parts)]
+    np.testing.assert_allclose(means, 0, atol=1e-12)
+    for part in np.unique(parts):
+        members = np.flatnonzero(parts == part)
+        assert len(set(scores[members])) == members.size
+
+
+def test_the_paper_compares_cells_of_the_whole_view() -> None:
+    settings = SimulationSettings(site_selection="best")
+    centres = np.random.default_rng(5).uniform(0, 100, (60, 2))
+    rng = np.random.default_rng(0)
+    assert (
+        rank_cells(features(), "benign", rng, settings, centres=centres).order
+        == rank_cells(features(), "benign", rng, settings).order
+    )
+
+
 def places(size: str, patients: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
     """Centres of chosen and of evenly drawn cells as shares of the breast's height and width; draws x views x 2."""
     chosen, even = [], []
@@ -118,7 +156,11 @@ def places(size: str, patients: int, draws: int) -> tuple[np.ndarray, np.ndarray
             centres = (np.array([cell.centre[::-1] for cell in host.cells]) - low) / span
             rng = np.random.default_rng(seed)
             malignancy = ("benign", "malignant")[seed // 2 % 2]
-            orders = [rank_cells(measured, malignancy, rng, SimulationSettings()).order[0] for _ in range(draws)]
+            inside = np.array([cell.centre for cell in host.cells])
+            orders = [
+                rank_cells(measured, malignancy, rng, SimulationSettings(), centres=inside).order[0]
+                for _ in range(draws)
+            ]
             chosen.append(centres[orders])
             even.append(centres[rng.integers(len(centres), size=draws)])
     return np.stack(chosen, axis=1), np.stack(even, axis=1)
@@ -144,5 +186,4 @@ def test_the_place_tells_nothing_over_100_hosts() -> None:
     ):
         values = np.concatenate([coordinate(chosen).ravel(), coordinate(even).ravel()])
         area = roc_auc_score(labels, values)
-        # 0.55 and two standard errors over 100 hosts
-        assert max(area, 1 - area) <= 0.57
+        assert max(area, 1 - area) <= 0.55

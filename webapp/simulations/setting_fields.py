@@ -21,7 +21,9 @@ class SettingWords:
 
 WORDS: dict[str, SettingWords] = {
     "site_selection": SettingWords(
-        "Choice of the place", "Place", "“sample” draws among the best cells; “best” always takes the top cell."
+        "Choice of the place",
+        "Place",
+        "“sample” draws among the best cells of each part of the breast; “best” always takes the top cell.",
     ),
     "best_fraction": SettingWords(
         "Share of best cells", "Place", "Share of the ranked cells that “sample” draws from."
