@@ -220,7 +220,8 @@ def _depths(rng: np.random.Generator, places: NDArray[np.float64], plan: Cluster
         width = np.clip(places[:, 0].max() - places[:, 0], 0.1 * radius, None) * np.tan(np.deg2rad(25))
         depth = width * rng.uniform(-1, 1, count)
     else:
-        depth = np.sqrt(radius**2 - apart**2) * rng.uniform(-1, 1, count)
+        # the farthest place may lie outside the ball by a rounding error
+        depth = np.sqrt(np.maximum(radius**2 - apart**2, 0)) * rng.uniform(-1, 1, count)
     return np.asarray(np.clip(depth, -MAXIMUM_DEPTH_MM / 2, MAXIMUM_DEPTH_MM / 2))
 
 
