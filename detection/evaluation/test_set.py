@@ -21,7 +21,7 @@ from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResu
 from detection.evaluation.rows_of_group import findings_of, lesions_of, located_in
 from detection.finding import Finding
 
-__all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate"]
+__all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate", "outcomes"]
 
 _TYPES_UNKNOWN = "the lesion types of this test set are not known"
 
@@ -60,9 +60,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
     """
     _check(images, protocol, groups_known=groups_known)
     images = sorted(images, key=lambda image: image.sample_id)
-    matches = match_many(images, protocol)
-    lesions = _lesion_records(images, matches)
-    findings = _finding_records(images, matches)
+    lesions, findings = outcomes(images, protocol)
     patients = [image.patient_id for image in images]
     unit_of = patients if protocol.resampling == "patient" else [image.sample_id for image in images]
     units = Units(unit_of)
@@ -95,6 +93,20 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
         findings=findings,
         warnings=_warnings(images, lesions, findings, values),
     )
+
+
+def outcomes(
+    images: Sequence[EvaluatedImage], protocol: Protocol
+) -> tuple[tuple[LesionRecord, ...], tuple[FindingRecord, ...]]:
+    """What became of every lesion and finding, in the order of the images; without numbers and intervals.
+
+    Raises
+    ------
+    EvaluationError
+        If a finding is not usable.
+    """
+    matches = match_many(images, protocol)
+    return _lesion_records(images, matches), _finding_records(images, matches)
 
 
 def require_comparable(*results: TestSetResult) -> None:

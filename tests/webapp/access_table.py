@@ -166,6 +166,19 @@ TABLE: dict[str, list[Row]] = {
     "results:cases": [
         page("number=experiment", query={"run": "@run", "test_set": "internal_test", "group": "malignant"})
     ],
+    "results:curves": [page("number=experiment")],
+    "results:threshold": [
+        page(
+            "number=experiment",
+            query={
+                "step": "500",
+                "run": "@run",
+                "test_set": "internal_test",
+                "group": "malignant",
+                "outcome": "missed",
+            },
+        )
+    ],
     "results:csv": [page("number=experiment")],
     "results:json": [page("number=experiment")],
     "viewer:case": [page("number=case")],

@@ -112,3 +112,27 @@ def seen(share: float, *, score: float = 0.8, also_wrong: bool = False) -> Findi
         return listed
 
     return find
+
+
+def graded(shift: int = 0) -> Findings:
+    """A detector with a score of its own for every view, false findings and a wrong class among them."""
+
+    def find(sample: Sample) -> list[Finding]:
+        number = 37 * int(sample.patient_id) + 11 * int(sample.sample_id.removeprefix("view-")) + shift
+        listed = []
+        for lesion in sample.lesions:
+            score = (number % 100) / 100
+            right = number % 7 > 0
+            malignancy = 0.5 + (0.4 if (lesion.malignancy == "malignant") == right else -0.4) * (0.3 + score / 2)
+            if number % 5:
+                listed.append(
+                    Finding(lesion.box, score, malignancy, "mass" if lesion.lesion_type == "mass" else "cluster")
+                )
+            if number % 4 == 0:
+                x1, y1, x2, y2 = lesion.box
+                listed.append(Finding((x1 + 4, y1 + 4, x2 + 4, y2 + 4), score / 2, 0.8, "cluster"))
+        if number % 3 == 0:
+            listed.append(Finding((5.0, 5.0, 15.0, 15.0), (number % 89) / 100, 0.7, "cluster"))
+        return sorted(listed, key=lambda finding: -finding.score)
+
+    return find

@@ -9,6 +9,8 @@ from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
 
 REASONS = ("no overlap", "low score", "wrong class", "outside top", "finding taken")
 """Why a lesion was missed (detection.evaluation.matching.MissReason)."""
+HIGHEST = 0.999
+"""Largest score threshold: above 1 nothing is left."""
 
 
 class CasesForm(forms.Form):
@@ -21,6 +23,7 @@ class CasesForm(forms.Form):
     outcome = forms.CharField(required=False, max_length=12)
     reason = forms.ChoiceField(choices=[(reason, reason) for reason in REASONS], required=False)
     against = forms.IntegerField(min_value=1, max_value=2**62, required=False)
+    score = forms.FloatField(min_value=0, max_value=HIGHEST, required=False)
 
     def clean(self) -> dict[str, object]:
         """Outcomes depend on the measure."""
@@ -29,6 +32,18 @@ class CasesForm(forms.Form):
         cleaned["outcome"] = cleaned.get("outcome") or "all"
         measure, outcome = str(cleaned["measure"]), cleaned["outcome"]
         compared = measure == "sensitivity" and cleaned.get("against")
+        if cleaned.get("score") is not None and outcome in CHANGES:
+            self.add_error("score", "Gained and lost are counted at the threshold of the protocol.")
         if outcome not in OUTCOMES[measure] and not (compared and outcome in CHANGES):
             self.add_error("outcome", "Unknown outcome.")
         return cleaned
+
+
+class ThresholdForm(forms.Form):
+    """Query of `<project>/results/<number>/threshold/`."""
+
+    step = forms.IntegerField(min_value=0, max_value=999)
+    run = forms.IntegerField(min_value=1, max_value=2**62)
+    test_set = forms.ChoiceField(choices=list(TEST_SETS.items()))
+    group = forms.ChoiceField(choices=list(GROUPS.items()))
+    outcome = forms.ChoiceField(choices=[(one, one) for one in ("missed", "found", "wrong", "right")])

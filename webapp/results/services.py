@@ -21,6 +21,7 @@ from webapp.datasets.models import Split
 from webapp.experiments import selectors as experiments
 from webapp.experiments.evaluators import Findings
 from webapp.experiments.models import Experiment, Run
+from webapp.results import selectors
 from webapp.results.models import Evaluation, TestSetLook
 
 if TYPE_CHECKING:
@@ -103,6 +104,21 @@ def record_look(*, actor: User, experiment: Experiment, test_sets: list[str]) ->
     for test_set in test_sets:
         TestSetLook.objects.create(experiment=experiment, test_set=test_set, person=actor)
     audit.record(actor=actor, action="results.look", project=experiment.project, target=experiment, test_sets=test_sets)
+
+
+def record_part(*, actor: User, experiment: Experiment, part: str) -> None:
+    """Write down that a person opened a further page of results, or moved the threshold on it.
+
+    It belongs to the look that opened the results; who has not opened them yet is counted now.
+
+    Raises
+    ------
+    UserError
+        While runs are still open.
+    """
+    if not TestSetLook.objects.filter(experiment=experiment, person=actor).exists():
+        record_look(actor=actor, experiment=experiment, test_sets=selectors.present_test_sets(experiment))
+    audit.record(actor=actor, action="results.part", project=experiment.project, target=experiment, part=part)
 
 
 def record_cases(*, actor: User, experiment: Experiment, evaluation: Evaluation, asked: dict[str, Any]) -> None:

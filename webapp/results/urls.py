@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from webapp.results import views
+from webapp.results import curve_views, views
 
 app_name = "results"
 urlpatterns = [
     path("results/", views.result_list, name="list"),
     path("results/<int:number>/", views.experiment, name="experiment"),
+    path("results/<int:number>/curves/", curve_views.curve_page, name="curves"),
+    path("results/<int:number>/threshold/", curve_views.threshold_cases, name="threshold"),
     path("results/<int:number>/lesions/", views.cases, name="cases"),
     path("results/<int:number>/table.csv", views.export_csv, name="csv"),
     path("results/<int:number>/table.json", views.export_json, name="json"),

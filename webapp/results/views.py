@@ -18,31 +18,12 @@ from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
-from webapp.results import comparison_figure, exports, figures, selectors, services
+from webapp.results import comparison_figure, exports, figures, selectors, services, thresholds
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
+from webapp.results.opening import experiment_or_404, locked, tabs
 
 A_PAGE = 50
-
-
-def _experiment_or_404(request: HttpRequest, project: Project, number: int) -> Experiment:
-    found = selectors.experiments_with_results(request.user, project).filter(number=number).first()
-    if found is None:
-        raise Http404("No such experiment.")
-    return found
-
-
-def _locked(request: HttpRequest, found: Experiment) -> HttpResponse:
-    """What stands in place of results while runs are open."""
-    left = [
-        run.job.seconds_left for arm in found.arms.all() for run in arm.runs.all() if run.job and run.job.seconds_left
-    ]
-    counts = experiments.run_counts(found)
-    return render(
-        request,
-        "results/locked.html",
-        {"experiment": found, "seconds_left": max(left, default=None), "counts": counts},
-    )
 
 
 @require_safe
@@ -76,9 +57,9 @@ def result_list(request: HttpRequest, project: Project) -> HttpResponse:
 def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """`<project>/results/<number>/`: figures and table; counts one look on each test set shown."""
     assert isinstance(request.user, User)
-    found = _experiment_or_404(request, project, number)
+    found = experiment_or_404(request, project, number)
     if not experiments.all_runs_ended(found):
-        return _locked(request, found)
+        return locked(request, found)
     services.record_look(actor=request.user, experiment=found, test_sets=selectors.present_test_sets(found))
     rows = selectors.rows(found)
     address = behind.cases_address(project, number)
@@ -101,6 +82,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "external": "external_test" in selectors.present_test_sets(found),
             "warnings": _warnings(found),
             "misses": _misses(rows, address),
+            "tabs": tabs(project, number, "experiment"),
             "comparison": compared,
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
             "changes": changes_table(compared, address),
@@ -180,9 +162,9 @@ def _misses(rows: list[selectors.Row], address: Any) -> dict[str, Any] | None:
 def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """`<project>/results/<number>/lesions/?run=&test_set=&group=&measure=&outcome=`: the cases behind a number."""
     assert isinstance(request.user, User)
-    found = _experiment_or_404(request, project, number)
+    found = experiment_or_404(request, project, number)
     if not experiments.all_runs_ended(found):
-        return _locked(request, found)
+        return locked(request, found)
     form = CasesForm(request.GET)
     if not form.is_valid():
         raise Http404("The address names no number of these results.")
@@ -192,6 +174,10 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     against = evaluated.get((asked["against"], asked["test_set"]))
     if evaluation is None or (asked["against"] and against is None):
         raise Http404("This run was not evaluated on this test set.")
+    try:
+        at = None if asked["score"] is None else thresholds.outcomes_above(evaluation, asked["score"])
+    except UserError as error:
+        raise Http404(str(error)) from error
     services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
     listed = behind.cases(
         project,
@@ -201,6 +187,7 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
         asked["outcome"],
         reason=asked["reason"],
         against=against,
+        at=at,
     )
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
@@ -224,6 +211,7 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "options": options,
             "reason": asked["reason"],
             "against": against.run if against else None,
+            "score": asked["score"],
             "page": page,
             "protocol": Protocol.from_json(evaluation.protocol),
             "of_findings": asked["measure"] != "sensitivity",
@@ -234,7 +222,7 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 def _exported(request: HttpRequest, project: Project, number: int) -> Experiment | HttpResponse:
     """The experiment after counting the look, or the answer that it is locked."""
     assert isinstance(request.user, User)
-    found = _experiment_or_404(request, project, number)
+    found = experiment_or_404(request, project, number)
     try:
         services.record_look(actor=request.user, experiment=found, test_sets=selectors.present_test_sets(found))
     except UserError as error:

@@ -6,6 +6,7 @@ import type { CEMLab } from "../app/app";
 import { appearance, token } from "./appearance";
 import { plotly, type Figure, type PlotlyElement, type Trace } from "./plotly";
 import { tableTwin } from "./table_twin";
+import { startThreshold } from "./threshold";
 import { linkOf, Walk } from "./walking";
 
 interface Series {
@@ -170,6 +171,7 @@ function onLegend(event: Event): void {
 
 function start(): void {
   prepare(document);
+  startThreshold();
   document.addEventListener("change", onLegend);
   document.addEventListener("cemlab:theme", () => charts.forEach((chart) => chart.redraw()));
   document.body.addEventListener("htmx:load", (event) => {

@@ -1,0 +1,72 @@
+/** The score threshold of a results page: every number is a look-up in counts that came with the page. */
+
+interface Counts {
+  lesions: number;
+  images: number;
+  found: number[];
+  right: number[];
+  wrong: number[];
+}
+
+interface Content {
+  steps: number;
+  runs: { id: number; name: string; sets: Record<string, Counts> }[];
+}
+
+const FEWEST = 10;
+const Z = 1.959964;
+
+/** Wilson's interval; the caption says that rows are taken as independent. */
+function wilson(successes: number, n: number): [number, number] {
+  const share = successes / n;
+  const centre = share + (Z * Z) / (2 * n);
+  const reach = Z * Math.sqrt((share * (1 - share)) / n + (Z * Z) / (4 * n * n));
+  const scale = 1 + (Z * Z) / n;
+  return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
+}
+
+function ratio(successes: number, n: number, nothing: string): string {
+  if (n === 0) return `undefined: ${nothing}`;
+  if (n < FEWEST) return `n=${n}, too few`;
+  const [low, high] = wilson(successes, n);
+  return `${(successes / n).toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}] n=${n}`;
+}
+
+function words(kind: string, counts: Counts, step: number): string {
+  const at = (list: number[]): number => list[step] ?? 0;
+  if (kind === "sensitivity") return ratio(at(counts.found), counts.lesions, "no lesions");
+  if (kind === "precision") return ratio(at(counts.right), at(counts.right) + at(counts.wrong), "no findings");
+  return counts.images ? (at(counts.wrong) / counts.images).toFixed(2) : "undefined: no images";
+}
+
+export function startThreshold(): void {
+  const panel = document.querySelector<HTMLElement>("[data-threshold]");
+  const slider = panel?.querySelector<HTMLInputElement>("input[type=range]");
+  const embedded = document.getElementById("threshold-counts");
+  if (!panel || !slider || !embedded?.textContent) return;
+  const content = JSON.parse(embedded.textContent) as Content;
+  const runs = new Map(content.runs.map((run) => [String(run.id), run]));
+  const cells = [...panel.querySelectorAll<HTMLElement>("[data-threshold-cell]")];
+  const value = panel.querySelector<HTMLOutputElement>("[data-threshold-value]");
+
+  const show = (): void => {
+    const step = Number(slider.value);
+    const score = (step / content.steps).toFixed(3);
+    slider.setAttribute("aria-valuetext", `score above ${score}`);
+    if (value) value.textContent = score;
+    for (const cell of cells) {
+      const counts = runs.get(cell.dataset.run ?? "")?.sets[cell.dataset.testSet ?? ""];
+      cell.textContent = counts ? words(cell.dataset.thresholdCell ?? "", counts, step) : "not evaluated";
+    }
+  };
+  slider.addEventListener("input", show);
+  panel.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-threshold-set]") : null;
+    if (!button) return;
+    slider.value = button.dataset.thresholdSet ?? slider.value;
+    show();
+    // the list of cases follows as if the slider had been let go
+    slider.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  show();
+}

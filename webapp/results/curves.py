@@ -1,0 +1,276 @@
+"""ROC, precision-recall and FROC curves of every run on a test set, for figures and the table below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+
+from detection.evaluation.protocol import Protocol
+from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
+from webapp.experiments.models import Experiment, Run
+from webapp.results import selectors, thresholds
+from webapp.results.models import Evaluation
+
+MOST_POINTS = 120
+"""Points of a curve that are drawn; a longer one is thinned evenly and keeps its ends."""
+COLOURS = 6
+DASHES = ("solid", "dash", "dot", "dashdot")
+KINDS = {
+    "roc": ("ROC", "false positive rate", "sensitivity"),
+    "pr": ("Precision and recall", "sensitivity (recall)", "precision"),
+    "froc": ("FROC", "false positives per image", "sensitivity"),
+}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a row and a curve are about; `cases_address` reads run, test set and group from it."""
+
+    run: Run
+    test_set: str
+    group: str
+
+
+def curve(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    """FROC with its CPM, and ROC of located findings, kept in the cache; ``{"reason"}`` where there is no FROC."""
+    key = f"results.curves.{evaluation.inputs_hash}.{group}"
+    kept: dict[str, Any] | None = cache.get(key)
+    if kept is None:
+        kept = _compute(evaluation, group)
+        cache.set(key, kept, timeout=None)
+    return kept
+
+
+def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    from detection.evaluation.errors import EvaluationError
+    from detection.evaluation.froc import froc_curve
+    from detection.evaluation.result import FindingRecord
+    from detection.evaluation.roc import roc_curve
+    from detection.evaluation.rows_of_group import located_in
+
+    located = located_in(group, [FindingRecord(**row) for row in evaluation.result["findings"]])  # type: ignore[arg-type]
+    roc = roc_curve([row.localised_malignancy == "malignant" for row in located], [row.malignancy for row in located])
+    body: dict[str, Any] = {
+        "roc": None if roc is None else {"x": roc.false_positive_rate.tolist(), "y": roc.sensitivity.tolist()}
+    }
+    if reason := thresholds.untyped(evaluation, group):
+        return body | {"reason": reason}
+    try:
+        found = froc_curve(
+            thresholds.evaluated_images(evaluation),
+            Protocol.from_json(evaluation.protocol),
+            group=group,  # type: ignore[arg-type]
+        )
+    except EvaluationError as error:
+        return body | {"reason": str(error)}
+    if not found.lesions:
+        return body | {"reason": "undefined: no lesions"}
+    return body | {
+        "froc": {
+            "x": found.false_positives_per_image.tolist(),
+            "y": found.sensitivity.tolist(),
+            "thresholds": found.thresholds.tolist(),
+        },
+        "cpm": found.cpm.to_json(),
+        "sentence": found.sentence,
+    }
+
+
+def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) -> list[dict[str, Any]]:
+    """One entry a test set, internal first: three figures, the table and the captions.
+
+    Returns
+    -------
+    list of dict
+        ``{"test_set", "label", "figures": [{"kind", "label", "figure", "left_out"}], "rows", "sentence"}``.
+    """
+    found = selectors.evaluations(experiment)
+    entries = []
+    for test_set in selectors.present_test_sets(experiment):
+        members = [
+            (run, found[run.pk, test_set])
+            for arm in experiment.arms.all()
+            for run in arm.runs.all()
+            if (run.pk, test_set) in found
+        ]
+        bodies = {run.pk: curve(evaluation, group) for run, evaluation in members}
+        entries.append(
+            {
+                "test_set": test_set,
+                "label": selectors.TEST_SETS[test_set],
+                "figures": [_figure(kind, members, bodies, group, cases_url) for kind in KINDS],
+                "arms": _arms(experiment, members, bodies, group),
+                "sentence": next((body["sentence"] for body in bodies.values() if "sentence" in body), ""),
+                "size": next(
+                    (
+                        {
+                            "images": one.result["images"],
+                            "patients": one.result["patients"],
+                            "lesions": one.result["sensitivity"][group]["denominator"] or 0,
+                        }
+                        for _, one in members
+                    ),
+                    None,
+                ),
+            }
+        )
+    return entries
+
+
+def _figure(
+    kind: str,
+    members: list[tuple[Run, Evaluation]],
+    bodies: dict[int, dict[str, Any]],
+    group: str,
+    cases_url: Callable[..., str],
+) -> dict[str, Any]:
+    label, across, up = KINDS[kind]
+    traces, left_out = [], []
+    for run, evaluation in members:
+        points, reason = _points(kind, evaluation, bodies[run.pk], group)
+        if reason:
+            left_out.append(f"{run}: {reason}")
+            continue
+        row = Evaluated(run, evaluation.test_set, group)
+        shown = _thinned(points)
+        traces.append(
+            {
+                "name": str(run),
+                "legendgroup": f"arm-{run.arm.position}",
+                "mode": "lines",
+                "x": [point["x"] for point in shown],
+                "y": [point["y"] for point in shown],
+                "line": {
+                    "color": f"role:s{run.arm.position % COLOURS + 1}",
+                    "dash": DASHES[run.arm.position % len(DASHES)],
+                    "width": 2,
+                    "shape": "linear" if kind == "pr" else "hv",
+                },
+                "customdata": [_said(kind, run, point, row, cases_url) for point in shown],
+                "hovertemplate": "%{customdata.text}<extra></extra>",
+            }
+        )
+    return {
+        "kind": kind,
+        "label": label,
+        "figure": {"data": traces, "layout": _layout(kind, across, up)},
+        "left_out": left_out,
+    }
+
+
+def _points(
+    kind: str, evaluation: Evaluation, body: dict[str, Any], group: str
+) -> tuple[list[dict[str, float | None]], str]:
+    """Points of a curve with their thresholds, or the reason why there is none."""
+    if kind == "roc":
+        number = evaluation.result["auc"][group]
+        if body["roc"] is None or number["value"] is None:
+            return [], number["reason"] or "undefined: one class"
+        if number["n"] < FEWEST_SHOWN:
+            return [], f"n={number['n']}, too few"
+        pairs = zip(body["roc"]["x"], body["roc"]["y"], strict=True)
+        return [{"x": x, "y": y, "threshold": None} for x, y in pairs], ""
+    lesions = evaluation.result["sensitivity"][group]["denominator"] or 0
+    if "reason" in body:
+        return [], body["reason"]
+    if lesions < FEWEST_SHOWN:
+        return [], f"n={lesions}, too few"
+    if kind == "froc":
+        froc = body["froc"]
+        rows = zip(froc["x"], froc["y"], froc["thresholds"], strict=True)
+        return [{"x": x, "y": y, "threshold": threshold} for x, y, threshold in rows], ""
+    counted = thresholds.counts(evaluation, group)
+    if "reason" in counted:
+        return [], counted["reason"]
+    points: list[dict[str, float | None]] = []
+    for step in range(thresholds.STEPS - 1, -1, -1):
+        right, kept = counted["right"][step], counted["right"][step] + counted["wrong"][step]
+        point: dict[str, float | None] = {
+            "x": counted["found"][step] / lesions,
+            "y": right / kept if kept else None,
+            "threshold": step / thresholds.STEPS,
+        }
+        if kept and (not points or (points[-1]["x"], points[-1]["y"]) != (point["x"], point["y"])):
+            points.append(point)
+    return (points, "") if points else ([], "undefined: no findings called malignant")
+
+
+def _thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(points) <= MOST_POINTS:
+        return points
+    last = len(points) - 1
+    return [points[round(place * last / (MOST_POINTS - 1))] for place in range(MOST_POINTS)]
+
+
+def _said(kind: str, run: Run, point: dict[str, Any], row: Evaluated, cases_url: Callable[..., str]) -> dict[str, str]:
+    where = f"{run}: {KINDS[kind][1]} {point['x']:.3f}, {KINDS[kind][2]} {point['y']:.3f}"
+    if point["threshold"] is None:
+        return {"text": where, "url": cases_url(row, "auc")}
+    # "at or above" a score is "above" the next step below it, which is what lists of cases ask for
+    step = None if kind == "pr" else thresholds.step_below(point["threshold"])
+    above = point["threshold"] if step is None else step / thresholds.STEPS
+    return {
+        "text": f"{where}, score above {above:.3f}",
+        "url": cases_url(row, "sensitivity", "missed", score=f"{above:.3f}"),
+    }
+
+
+def _layout(kind: str, across: str, up: str) -> dict[str, Any]:
+    layout: dict[str, Any] = {
+        "xaxis": {"title": {"text": across}, "range": [-0.02, 1.03], "showgrid": True, "zeroline": False},
+        "yaxis": {"title": {"text": up}, "range": [-0.02, 1.03], "zeroline": False},
+    }
+    if kind == "froc":
+        layout["xaxis"] = {"title": {"text": across}, "rangemode": "tozero", "showgrid": True, "zeroline": False}
+    if kind == "roc":
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "x0": 0,
+                "y0": 0,
+                "x1": 1,
+                "y1": 1,
+                "line": {"color": "role:axis", "width": 1, "dash": "dot"},
+            }
+        ]
+    return layout
+
+
+def _arms(
+    experiment: Experiment, members: list[tuple[Run, Evaluation]], bodies: dict[int, dict[str, Any]], group: str
+) -> list[dict[str, Any]]:
+    """AUC and CPM of every run with its test-set interval; the spread between seeds stands apart."""
+    listed = []
+    for arm in experiment.arms.all():
+        runs = [(run, evaluation) for run, evaluation in members if run.arm_id == arm.pk]
+        if not runs:
+            continue
+        numbers = {
+            "auc": [evaluation.result["auc"][group] for _, evaluation in runs],
+            "cpm": [bodies[run.pk].get("cpm") or selectors.undefined(bodies[run.pk]["reason"]) for run, _ in runs],
+        }
+        listed.append(
+            {
+                "arm": arm,
+                "series": arm.position % COLOURS + 1,
+                "runs": [
+                    {"run": run, "auc": numbers["auc"][place], "cpm": numbers["cpm"][place]}
+                    for place, (run, _) in enumerate(runs)
+                ],
+                "spread": {name: _spread(values) for name, values in numbers.items()},
+            }
+        )
+    return listed
+
+
+def _spread(numbers: list[dict[str, Any]]) -> str:
+    """Lowest and highest value of the seeds; empty for one seed."""
+    values = [one["value"] for one in numbers if one["value"] is not None and one["n"] >= FEWEST_SHOWN]
+    if len(numbers) < 2:
+        return ""
+    if len(values) < len(numbers):
+        return f"{len(values)} of {len(numbers)} seeds defined: {'; '.join(interval_text(one) for one in numbers)}"
+    return f"{min(values):.2f} to {max(values):.2f} over {len(values)} seeds"
