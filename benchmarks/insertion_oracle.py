@@ -254,7 +254,9 @@ def main() -> int:
         missed += [
             f"{name} {kind}"
             for kind, auc in result["rows"][name]["auc"].items()
-            if abs(auc - 0.5) > result["null_half_width"]
+            # a cross-validated AUC under 0.5 tells nothing apart: errors of the calibration differ in sign between
+            # images, so what was learnt on some is wrong on others
+            if auc - 0.5 > result["null_half_width"]
         ]
     if missed:
         print(f"missed: {', '.join(missed)}", file=sys.stderr)
