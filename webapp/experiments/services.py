@@ -170,13 +170,14 @@ def _start_run(*, actor: User, arm: Arm, seed: int, after: Job | None) -> Run:
 def choose_synthetic_views(*, arm: Arm) -> list[SyntheticView]:
     """The synthetic views the arm trains on: the first n cases of each class that are not rejected, fixed on first use.
 
-    Cases rejected between start and training leave the arm: it takes what is left and its record says so. An arm with
-    the insert-off control takes the controls of the cases that a cluster arm of its ratio takes.
+    Cases rejected between start and training, and cases that no host accepted, are missing from the arm: it takes what
+    is left and its record says so. An arm with the insert-off control takes the controls of the cases that a cluster
+    arm of its ratio takes.
 
     Raises
     ------
     UserError
-        If the batch has fewer cases than the arm's ratio asks for and rejections do not account for it.
+        If the batch has fewer cases than the arm's ratio asks for and neither rejections nor refusals account for it.
     """
     with transaction.atomic():
         locked = Arm.objects.select_for_update().get(pk=arm.pk)
@@ -189,12 +190,13 @@ def choose_synthetic_views(*, arm: Arm) -> list[SyntheticView]:
         record: dict[str, Any] = {}
         for malignancy, count in cases.items():
             numbers, rejected = _case_numbers(batch, malignancy, count)
-            if len(numbers) + rejected < count:
+            unmade = sum(1 for case in batch.summary.get("unmade", []) if case["malignancy"] == malignancy)
+            if len(numbers) + rejected + unmade < count:
                 raise UserError(
                     f"{locked.name} asks for {count} synthetic {malignancy} cases and {batch} has {len(numbers)}. "
                     "Simulate more, or lower the ratio."
                 )
-            record[malignancy] = {"asked": count, "used": len(numbers), "rejected": rejected}
+            record[malignancy] = {"asked": count, "used": len(numbers), "rejected": rejected, "unmade": unmade}
             chosen += _views_of(locked, batch, malignancy, numbers)
         ArmSyntheticView.objects.bulk_create(ArmSyntheticView(arm=locked, synthetic_view=entry) for entry in chosen)
         Arm.objects.filter(pk=locked.pk).update(synthetic_record=record)

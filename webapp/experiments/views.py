@@ -134,6 +134,7 @@ def _synthetic_words(arm: Arm) -> str:
     parts = [
         f"{entry['used']} of {entry['asked']} {malignancy}"
         + (f", {entry['rejected']} rejected" if entry["rejected"] else "")
+        + (f", {entry['unmade']} that no host accepts" if entry["unmade"] else "")
         for malignancy, entry in arm.synthetic_record.items()
         if entry["asked"]
     ]

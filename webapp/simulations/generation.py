@@ -75,10 +75,12 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
     interrupted batch continues with the cases it would have made. A control and a repetition take host, seed and
     variant from the cases they repeat.
 
+    A case that no host accepts is left out and listed; the others are made.
+
     Raises
     ------
     UserError
-        If no host accepts a cluster.
+        If no host accepts any cluster, or a control or repetition cannot be made.
     JobStopped
         When asked to stop; finished cases stay.
     """
@@ -114,18 +116,28 @@ def generate(batch: SimulationBatch, context: JobContext) -> dict[str, Any]:
     }
     stored = set(batch.synthetic_views.values_list("malignancy", "case_number"))
     started = time.monotonic()
+    unmade: list[dict[str, Any]] = []
     for position, case in enumerate(cases):
         if context.should_stop():
             raise JobStopped("stopped between two cases")
         context.progress(position / len(cases), f"case {position + 1} of {len(cases)}")
         if (case.malignancy, case.number) in stored:
             continue
-        _make_case(batch, case, maker, refused, context)
+        codes = _make_case(batch, case, maker, refused, context)
+        if codes:
+            unmade.append({"malignancy": case.malignancy, "number": case.number, "reasons": codes})
         with context.atomic():
-            so_far = summary | {"made": position + 1, "refused": dict(refused)}
+            so_far = summary | {"made": position + 1 - len(unmade), "refused": dict(refused), "unmade": unmade}
             SimulationBatch.objects.filter(pk=batch.pk).update(summary=so_far)
+    if len(unmade) == len(cases):
+        codes = sorted({code for case in unmade for code in case["reasons"]})
+        raise UserError(
+            f"No host accepts a cluster: {', '.join(codes)}. Choose a dataset with more lesion-free breasts, or "
+            "smaller margins or cells in the simulation settings."
+        )
     return summary | {
-        "made": len(cases),
+        "made": len(cases) - len(unmade),
+        "unmade": unmade,
         "views": batch.synthetic_views.count(),
         "refused": dict(refused),
         "seconds": round(time.monotonic() - started, 1),
@@ -176,7 +188,8 @@ def _repeated(made: Iterable[SyntheticView], candidates: list[HostBreast], *, sa
 
 def _make_case(
     batch: SimulationBatch, planned: PlannedCase, maker: Maker, refused: Counter[str], context: JobContext
-) -> None:
+) -> list[str]:
+    """Make and store a case; the codes of the refusals when no host accepts it, none when it is made."""
     reasons: list[str] = []
     label = f"{planned.malignancy} case {planned.number}"
     for host, variant in planned.hosts:
@@ -196,14 +209,10 @@ def _make_case(
             store_case(
                 batch, planned.malignancy, planned.number, planned.seed, host, made, maker.contrasts[planned.malignancy]
             )
-            return
-    if len(planned.hosts) == 1:
+            return []
+    if batch.control_of_id is not None or batch.repeats_id is not None:
         raise UserError(f"The host refuses {label}: {'; '.join(reasons)}.")
-    codes = sorted({reason.partition(" ")[0] for reason in reasons})
-    raise UserError(
-        f"No host accepts {label}: {', '.join(codes)} on {len(reasons)} views. "
-        "Choose a dataset with more lesion-free breasts, or smaller cells in the simulation settings."
-    )
+    return sorted({reason.partition(" ")[0] for reason in reasons})
 
 
 def _require_outlines(planned: PlannedCase, made: Sequence[MadeView]) -> None:

@@ -109,6 +109,7 @@ def status_context(request: HttpRequest, batch: SimulationBatch) -> dict[str, An
         "cases_wanted": batch.summary.get("cases", total),
         "may_cancel": may and job is not None and job.state in ACTIVE and not job.cancel_asked,
         "may_resume": may and job is not None and job.state in (JobState.FAILED, JobState.CANCELLED),
+        "unmade": batch.summary.get("unmade", []),
         "refused": sorted(batch.summary.get("refused", {}).items(), key=lambda entry: -entry[1]),
     }
 

@@ -119,7 +119,7 @@ def test_a_case_rejected_before_training_leaves_the_arm_and_the_arm_says_so(stud
 
     assert one not in chosen
     record = experiment.arms.get().synthetic_record
-    assert record["malignant"] == {"asked": 2, "used": 1, "rejected": 1}
+    assert record["malignant"] == {"asked": 2, "used": 1, "rejected": 1, "unmade": 0}
     browser = Client()
     browser.force_login(study.observer)
     assert "1 of 2 malignant, 1 rejected" in browser.get("/study/experiments/1/").content.decode()

@@ -7,15 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
+from PIL import Image as PillowImage
 
 from imaging.reading import read_pixels
 from simulation.settings import SimulationSettings
 from tests.webapp.simulations.conftest import Study
 from webapp.annotations.models import Annotation
+from webapp.cases.models import View
 from webapp.core import files
 from webapp.core.errors import UserError
 from webapp.jobs.execution import run_all_here
-from webapp.simulations import services
+from webapp.simulations import generation, services
 from webapp.simulations.hosts import HostFilter
 from webapp.simulations.models import SimulationBatch, SyntheticView
 
@@ -43,6 +45,36 @@ def test_a_batch_says_how_far_it_is_and_what_it_found(study: Study) -> None:
     assert batch.summary["made"] == batch.summary["cases"] == 4
     assert {one.host.laterality for one in batch.synthetic_views.all()} == {"L"}
     assert all(one.record["outcome"]["spacing_mm"] > 0 for one in batch.synthetic_views.all())
+
+
+def whiten(view: View) -> None:
+    """White pictures in place of the view's: nothing can be inserted there."""
+    for image in view.images.all():
+        white = np.full((image.rows, image.columns), 255, np.uint8)
+        files.write_with(image.file, PillowImage.fromarray(white).save)
+
+
+def test_a_case_that_no_host_accepts_is_listed_and_the_others_are_made(study: Study, monkeypatch) -> None:
+    monkeypatch.setattr(generation, "HOSTS_TRIED", 1)
+    first = study.simulate(benign=0, malignant=3)
+    for one in first.synthetic_views.filter(case_number=2):
+        whiten(one.host)
+
+    batch = study.simulate(benign=0, malignant=3)
+
+    assert batch.job is not None and batch.job.state == "done", batch.job and batch.job.error
+    assert batch.summary["made"] == 2
+    assert [(case["malignancy"], case["number"]) for case in batch.summary["unmade"]] == [("malignant", 2)]
+    assert set(batch.synthetic_views.values_list("case_number", flat=True)) == {1, 3}
+
+
+def test_a_batch_that_no_host_accepts_fails_with_the_reasons(study: Study) -> None:
+    for view in View.objects.filter(exam__project=study.project):
+        whiten(view)
+    batch = study.simulate(benign=0, malignant=1)
+
+    assert batch.job is not None and batch.job.state == "failed"
+    assert "No host accepts a cluster: " in batch.job.error
 
 
 def test_the_control_has_hosts_places_outlines_and_labels_of_its_clusters_and_nothing_inserted(study: Study) -> None:
