@@ -20,8 +20,8 @@ from detection.evaluation.intervals import auc_interval
 from detection.evaluation.matching import match_many
 from detection.evaluation.overlap import box_iou
 from detection.evaluation.protocol import Protocol
-from detection.evaluation.resampling import Units, replicates
 from detection.evaluation.ranked_pairs import RankedPairs
+from detection.evaluation.resampling import Units, replicates
 from detection.evaluation.test_set import evaluate
 from detection.finding import Finding
 from detection.sample_set import LesionTarget

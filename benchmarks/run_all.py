@@ -12,7 +12,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHMARKS = ("preprocessing", "evaluation", "cases_page", "texture", "simulation_throughput", "insertion_oracle", "shortcuts")
+BENCHMARKS = (
+    "preprocessing",
+    "evaluation",
+    "cases_page",
+    "texture",
+    "simulation_throughput",
+    "insertion_oracle",
+    "shortcuts",
+)
 
 
 def main() -> int:

@@ -253,7 +253,7 @@ def main() -> int:
     """Exit status 1 if a feature tells edited from untouched regions."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--hosts", type=int, default=100)
-    parser.add_argument("--variants", type=int, default=6)
+    parser.add_argument("--variants", type=int, default=7)
     parser.add_argument("--kinds", default=",".join(KINDS))
     arguments = parser.parse_args()
     started, result, missed = time.process_time(), {}, []
