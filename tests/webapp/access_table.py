@@ -179,6 +179,7 @@ TABLE: dict[str, list[Row]] = {
             },
         )
     ],
+    "results:failures": [page("number=experiment")],
     "results:csv": [page("number=experiment")],
     "results:json": [page("number=experiment")],
     "viewer:case": [page("number=case")],

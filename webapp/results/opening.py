@@ -11,7 +11,7 @@ from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment
 from webapp.results import selectors, services
 
-TABS = {"experiment": "Numbers and differences", "curves": "Curves and threshold"}
+TABS = {"experiment": "Numbers and differences", "curves": "Curves and threshold", "failures": "Misses and subgroups"}
 """Pages of one experiment: name of the address → words."""
 
 

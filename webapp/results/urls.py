@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webapp.results import curve_views, views
+from webapp.results import curve_views, failure_views, views
 
 app_name = "results"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("results/<int:number>/", views.experiment, name="experiment"),
     path("results/<int:number>/curves/", curve_views.curve_page, name="curves"),
     path("results/<int:number>/threshold/", curve_views.threshold_cases, name="threshold"),
+    path("results/<int:number>/failures/", failure_views.failure_page, name="failures"),
     path("results/<int:number>/lesions/", views.cases, name="cases"),
     path("results/<int:number>/table.csv", views.export_csv, name="csv"),
     path("results/<int:number>/table.json", views.export_json, name="json"),

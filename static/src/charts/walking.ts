@@ -76,8 +76,8 @@ export class Walk {
     if (this.reading) this.reading.textContent = wordsOf(trace, this.at.point);
   }
 
+  /** The reading stays: taking its lines away while a pointer is pressed would move what is below from under it. */
   private leave(): void {
     plotly().Fx.unhover(this.area);
-    if (this.reading) this.reading.textContent = "";
   }
 }

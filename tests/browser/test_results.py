@@ -1,0 +1,129 @@
+"""The results pages in a browser: figures drawn, accessible in both themes, keys and links work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from tests.webapp import experiment_records, records
+from tests.webapp.experiment_records import finish_all, graded
+from webapp.accounts.models import User
+from webapp.experiments.models import Experiment
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+SignIn = Callable[..., Page]
+PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
+"""A folder to leave pictures in, for a person to look at."""
+
+
+def picture(page: Page, name: str) -> None:
+    if PICTURES:
+        # the main area scrolls inside the window, so that the window must be as high as the page
+        page.set_viewport_size({"width": 1600, "height": 2800})
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+
+
+@pytest.fixture
+def researcher() -> User:
+    return records.make_member(records.make_project(), "researcher")
+
+
+@pytest.fixture
+def ended(researcher: User) -> Experiment:
+    project = researcher.memberships.get().project
+    version = experiment_records.make_version(project, 64, external=48, with_files=True)
+    experiment = experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0, 2.0))
+    return finish_all(experiment, lambda run: graded(run.arm.position))
+
+
+def in_theme(page: Page, live_server: LiveServer, theme: str) -> None:
+    page.goto(f"{live_server.url}/sign-in/")
+    page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_differences_are_drawn_and_accessible(
+    live_server: LiveServer,
+    sign_in: SignIn,
+    ended: Experiment,
+    researcher: User,
+    accessible: Any,
+    until: Any,
+    theme: str,
+) -> None:
+    page = sign_in(researcher)
+    in_theme(page, live_server, theme)
+    page.goto(f"{live_server.url}/study/results/1/")
+    until("document.querySelectorAll('#forest-sensitivity .scatterlayer .trace').length >= 2")
+    accessible()
+    picture(page, f"results-{theme}")
+    page.focus("#forest-sensitivity [data-chart-area]")
+    page.keyboard.press("ArrowRight")
+    until("document.querySelector('#forest-sensitivity [data-chart-reading]').textContent.includes('n=')")
+    page.click("#changes a.number-link >> nth=0")
+    until("window.location.pathname.endsWith('/results/1/lesions/')")
+    assert "gained" in page.url
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_slider_recomputes_every_test_set_and_the_list_below(
+    live_server: LiveServer,
+    sign_in: SignIn,
+    ended: Experiment,
+    researcher: User,
+    accessible: Any,
+    until: Any,
+    theme: str,
+) -> None:
+    page = sign_in(researcher)
+    in_theme(page, live_server, theme)
+    page.goto(f"{live_server.url}/study/results/1/curves/")
+    until("document.querySelectorAll('#froc-internal_test .scatterlayer .trace').length === 3")
+    until("document.querySelector('#threshold-cases table') !== null")
+    accessible()
+    picture(page, f"curves-{theme}")
+
+    cells = "[...document.querySelectorAll('[data-threshold-cell=sensitivity]')].map((cell) => cell.textContent)"
+    before, listed = page.evaluate(cells), page.inner_text("#threshold-cases p")
+    assert all("n=" in text for text in before) and len(before) == 6
+    page.focus("#threshold-step")
+    page.keyboard.press("End")
+    until(f"{cells}.every((text) => text.startsWith('0.00'))")
+    until("document.querySelector('#threshold-cases p').textContent.includes('0.999')")
+    assert page.inner_text("#threshold-cases p") != listed
+    page.click("[data-threshold-set] >> nth=0")
+    until(f"JSON.stringify({cells}) === JSON.stringify({before!r})")
+    until("document.querySelector('#threshold-cases p').textContent.includes('0.100')")
+    page.select_option("#threshold-outcome", "found")
+    until("document.querySelector('#threshold-cases p').textContent.startsWith('Found lesions')")
+    page.click("#threshold-cases tbody a >> nth=0")
+    until("window.location.search.includes('score=0.100')")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_bars_of_misses_open_their_cases_from_the_keyboard(
+    live_server: LiveServer,
+    sign_in: SignIn,
+    ended: Experiment,
+    researcher: User,
+    accessible: Any,
+    until: Any,
+    theme: str,
+) -> None:
+    page = sign_in(researcher)
+    in_theme(page, live_server, theme)
+    page.goto(f"{live_server.url}/study/results/1/failures/")
+    until("document.querySelectorAll('#failures-internal_test .barlayer .trace').length === 6")
+    accessible()
+    picture(page, f"failures-{theme}")
+    page.focus("#failures-internal_test [data-chart-area]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until("window.location.search.includes('outcome=found')")
