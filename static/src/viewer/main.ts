@@ -76,6 +76,7 @@ function bindKeys(root: HTMLElement, viewer: Viewer): void {
   bind("2", "synthetic layer", () => viewer.panel.toggle("synthetic"));
   bind("3", "prediction layer", () => viewer.panel.toggle("prediction"));
   bind("o", "all layers off or on", () => viewer.panel.toggleAll());
+  bind("v", "hide or show the layers", () => viewer.panel.toggleAll());
   bind("g", "layout", () => viewer.setLayout(LAYOUTS[(LAYOUTS.indexOf(viewer.layout) + 1) % LAYOUTS.length] ?? "four"));
   bind("b", "other breast", () => viewer.otherBreast());
   bind("w", "next window", () => run.window?.(), drawn);

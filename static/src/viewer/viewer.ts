@@ -4,7 +4,7 @@ import type { Shared } from "./camera";
 import type { Tools } from "./engine";
 import { LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
 import type { ReaderMark } from "./overlay";
-import { Pane, storedWindow, type VoiRange } from "./pane";
+import { Pane } from "./pane";
 import { Panel } from "./panel";
 import { PicturePane } from "./picture_pane";
 import {
@@ -15,25 +15,13 @@ import {
   type Kind,
   type Layers,
   type Study,
-  type StudyImage,
   type StudyView,
 } from "./study";
 import { SyntheticChoice, type Face } from "./synthetic";
+import { WINDOWS } from "./windows";
+import { goAlong, replaceQuery } from "./address";
 
 type AnyPane = Pane | PicturePane;
-
-export const WINDOWS: { name: string; range: (image: StudyImage) => VoiRange }[] = [
-  { name: "stored window", range: storedWindow },
-  { name: "narrow window", range: (image) => scaled(image, 0.5) },
-  { name: "wide window", range: (image) => scaled(image, 2) },
-  { name: "full range", range: (image) => ({ lower: 0, upper: 2 ** image.bits_stored - 1 }) },
-];
-
-function scaled(image: StudyImage, factor: number): VoiRange {
-  const middle = (image.window.low + image.window.high) / 2;
-  const half = ((image.window.high - image.window.low) / 2) * factor;
-  return { lower: middle - half, upper: middle + half };
-}
 
 export class Viewer {
   layout: Layout;
@@ -394,20 +382,12 @@ export class Viewer {
   }
 
   private writeAddress(): void {
-    const url = new URL(location.href);
-    for (const name of ["layout", "kind", "place", "run", "score", "synthetic", "shown"]) url.searchParams.delete(name);
-    for (const [name, value] of Object.entries(this.displayQuery())) url.searchParams.set(name, value);
-    history.replaceState(history.state, "", url);
+    replaceQuery(this.displayQuery());
   }
 
   /** To another case; what is asked of the display goes along. */
   leave(url: string): void {
-    if (!url) return;
-    const target = new URL(url, location.href);
-    for (const [name, value] of Object.entries(this.displayQuery())) {
-      if (!["run", "synthetic", "shown", "place"].includes(name)) target.searchParams.set(name, value);
-    }
-    location.assign(target);
+    if (url) goAlong(url, this.displayQuery());
   }
 
   private writeControls(): void {
