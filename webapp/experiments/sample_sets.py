@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from detection.sample_set import LesionTarget, Sample, SampleSet
 from webapp.annotations.models import Annotation
@@ -24,17 +24,18 @@ def view_id(sample: str) -> int:
     return int(sample.removeprefix("view-"))
 
 
-def acquired_samples(version: DatasetVersion, split: str) -> list[Sample]:
-    """Samples of the real or phantom views of a split of a frozen version, with the truth it was frozen with."""
-    members = list(
-        VersionView.objects.filter(version=version, split=split)
-        .select_related("view")
-        .prefetch_related("view__images")
-        .order_by("view_id")
-    )
+def acquired_samples(version: DatasetVersion, split: str, *, views: Collection[int] | None = None) -> list[Sample]:
+    """Samples of the real or phantom views of a split of a frozen version, with the truth it was frozen with.
+
+    `views` takes only these views of it.
+    """
+    chosen = VersionView.objects.filter(version=version, split=split)
+    if views is not None:
+        chosen = chosen.filter(view__in=views)
+    members = list(chosen.select_related("view").prefetch_related("view__images").order_by("view_id"))
     truth: dict[int, list[LesionTarget]] = defaultdict(list)
     used = (
-        VersionAnnotation.objects.filter(version_view__version=version, version_view__split=split)
+        VersionAnnotation.objects.filter(version_view__in=chosen)
         .select_related("annotation")
         .order_by("annotation__lesion_id")
     )

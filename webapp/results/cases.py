@@ -20,6 +20,8 @@ LESION_TYPES = {
     "malignant_mass": frozenset({"mass"}),
     "malignant_cluster": frozenset({"cluster", "both"}),
 }
+MOST_AT_ONCE = 500
+"""Views asked for in one query."""
 OUTCOMES = {
     "sensitivity": {"all": "All", "found": "Found", "missed": "Missed"},
     "precision": {"all": "All", "right": "Right", "wrong": "Wrong"},
@@ -61,6 +63,19 @@ class Outcomes:
         return cls(result["lesions"], result["findings"], float(evaluation.protocol["score_above"]))
 
 
+def places_of(views: set[int]) -> dict[int, tuple[Any, ...]]:
+    """Exam number, laterality and position of views: the order of every list of cases."""
+    wanted = sorted(views)
+    return {
+        key: tuple(place)
+        # in parts: a test set may have more views than a query takes parameters
+        for start in range(0, len(wanted), MOST_AT_ONCE)
+        for key, *place in View.objects.filter(pk__in=wanted[start : start + MOST_AT_ONCE]).values_list(
+            "pk", "exam__number", "laterality", "position"
+        )
+    }
+
+
 class CaseList(Sequence[Case]):
     """Cases in the order of exam and view; pictures and addresses are looked up for the part that is read."""
 
@@ -68,13 +83,7 @@ class CaseList(Sequence[Case]):
         self, project: Project, run_id: int, measure: str, score_above: float, rows: list[tuple[dict[str, Any], str]]
     ) -> None:
         self._project, self._run_id, self._measure, self._score_above = project, run_id, measure, score_above
-        # a project's views in one question: a test set may have more of them than a query takes parameters
-        places = {
-            key: place
-            for key, *place in View.objects.filter(exam__project=project).values_list(
-                "pk", "exam__number", "laterality", "position"
-            )
-        }
+        places = places_of({view_id(record["sample_id"]) for record, _ in rows})
         known = [(record, kind) for record, kind in rows if view_id(record["sample_id"]) in places]
         self._rows = sorted(known, key=lambda row: places[view_id(row[0]["sample_id"])])
 

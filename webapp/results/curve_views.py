@@ -121,10 +121,11 @@ def threshold_cases(request: HttpRequest, project: Project, number: int) -> Http
     measure, words = LISTS[asked["outcome"]]
     score = asked["step"] / thresholds.STEPS
     try:
-        at = thresholds.outcomes_above(evaluation, score)
+        total, listed = thresholds.first_cases(
+            project, evaluation, measure, asked["group"], asked["outcome"], score, FIRST_CASES
+        )
     except UserError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    listed = cases.cases(project, evaluation, measure, asked["group"], asked["outcome"], at=at)
     row = curves.Evaluated(evaluation.run, asked["test_set"], asked["group"])
     address = cases.cases_address(project, number)
     return render(
@@ -135,8 +136,8 @@ def threshold_cases(request: HttpRequest, project: Project, number: int) -> Http
             "words": words,
             "test_set": selectors.TEST_SETS[asked["test_set"]],
             "score": score,
-            "cases": listed[:FIRST_CASES],
-            "total": len(listed),
+            "cases": listed,
+            "total": total,
             "all_url": address(row, measure, asked["outcome"], score=f"{score:.3f}"),
         },
     )

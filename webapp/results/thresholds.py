@@ -6,23 +6,22 @@ existed: one matching at threshold 0 answers for all (see `detection.evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.core.cache import cache
 
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
+from webapp.accounts.models import Project
 from webapp.core.errors import UserError
 from webapp.experiments import sample_sets
 from webapp.experiments.models import Prediction, Run
-from webapp.results.cases import LESION_TYPES, Outcomes
+from webapp.experiments.sample_sets import view_id
+from webapp.results.cases import LESION_TYPES, Case, Outcomes, cases, places_of
 from webapp.results.models import Evaluation
-
-if TYPE_CHECKING:
-    from detection.evaluation.result import FindingRecord, LesionRecord
 
 STEPS = 1000
 """Positions of the slider: thresholds 0, 0.001, …, 0.999."""
@@ -34,13 +33,15 @@ LEAST = 0.9
 """Specificity above, or sensitivity of at least, for operating points chosen on validation views."""
 
 
-def images_of(run: Run, split: str) -> list[EvaluatedImage]:
-    """The views of a split with the truth they were frozen with and the stored findings of a run.
+def images_of(run: Run, split: str, views: Collection[int] | None = None) -> list[EvaluatedImage]:
+    """The views of a split, or some of them, with the truth they were frozen with and the stored findings of a run.
 
     Outlines are left out: overlap is measured on boxes.
     """
     findings: dict[int, list[Finding]] = {}
     stored = Prediction.objects.filter(run=run, split=split).order_by("view_id", "rank")
+    if views is not None:
+        stored = stored.filter(view__in=views)
     for view, x1, y1, x2, y2, score, malignancy, lesion_type in stored.values_list(
         "view_id", "x1", "y1", "x2", "y2", "score", "malignancy", "lesion_type"
     ):
@@ -51,9 +52,9 @@ def images_of(run: Run, split: str) -> list[EvaluatedImage]:
             sample_id=sample.sample_id,
             patient_id=sample.patient_id,
             targets=tuple(replace(lesion, polygons=()) for lesion in sample.lesions),
-            findings=findings.get(sample_sets.view_id(sample.sample_id), []),
+            findings=findings.get(view_id(sample.sample_id), []),
         )
-        for sample in sample_sets.acquired_samples(run.arm.experiment.version, split)
+        for sample in sample_sets.acquired_samples(run.arm.experiment.version, split, views=views)
     ]
 
 
@@ -67,8 +68,8 @@ def evaluated_images(evaluation: Evaluation) -> list[EvaluatedImage]:
     return kept
 
 
-def outcomes_above(evaluation: Evaluation, score: float) -> Outcomes:
-    """Every lesion and finding at another score threshold.
+def outcomes_above(evaluation: Evaluation, score: float, views: Collection[int] | None = None) -> Outcomes:
+    """Every lesion and finding at another score threshold; with `views`, those on these views.
 
     Raises
     ------
@@ -80,8 +81,94 @@ def outcomes_above(evaluation: Evaluation, score: float) -> Outcomes:
     protocol = Protocol.from_json(evaluation.protocol)
     if protocol.matching != "greedy":
         raise UserError(NOT_GREEDY)
-    lesions, findings = outcomes(evaluated_images(evaluation), replace(protocol, score_above=score))
+    images = evaluated_images(evaluation) if views is None else images_of(evaluation.run, evaluation.test_set, views)
+    lesions, findings = outcomes(images, replace(protocol, score_above=score))
     return Outcomes([vars(row) for row in lesions], [vars(row) for row in findings], score)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Scores of what counts in sensitivity and precision, from one matching at threshold 0, in the order of the lists.
+
+    Attributes
+    ----------
+    lesions : list of (sample_id, lesion type, score)
+        Malignant lesions; a score of -1 where no finding is credited at any threshold.
+    findings : list of (sample_id, type it says, score, right)
+        Findings called malignant that are right or wrong.
+    """
+
+    lesions: list[tuple[str, str, float]]
+    findings: list[tuple[str, str, float, bool]]
+
+    def lesions_of(self, group: str) -> list[tuple[str, str, float]]:
+        """As `detection.evaluation.rows_of_group.lesions_of`."""
+        return [row for row in self.lesions if row[1] in LESION_TYPES[group]]
+
+    def findings_of(self, group: str) -> list[tuple[str, str, float, bool]]:
+        """As `detection.evaluation.rows_of_group.findings_of`."""
+        if group == "malignant":
+            return self.findings
+        return [row for row in self.findings if row[1] == group.removeprefix("malignant_")]
+
+
+def ranked(evaluation: Evaluation) -> Ranked:
+    """The scores of an evaluation, kept in the cache.
+
+    Raises
+    ------
+    UserError
+        If the matching is not greedy.
+    """
+    protocol = Protocol.from_json(evaluation.protocol)
+    if protocol.matching != "greedy":
+        raise UserError(NOT_GREEDY)
+    key = f"results.ranked.{evaluation.inputs_hash}"
+    kept: Ranked | None = cache.get(key)
+    if kept is not None:
+        return kept
+    at = outcomes_above(evaluation, 0.0)
+    places = places_of({view_id(row["sample_id"]) for row in [*at.lesions, *at.findings]})
+
+    def place(row: dict[str, Any]) -> tuple[Any, ...]:
+        return places[view_id(row["sample_id"])]
+
+    kept = Ranked(
+        [
+            (row["sample_id"], row["lesion_type"], row["score"] if row["outcome"] == "TP" else -1.0)
+            for row in sorted(at.lesions, key=place)
+            if row["malignancy"] == "malignant"
+        ],
+        [
+            (row["sample_id"], row["lesion_type"], row["score"], row["outcome"] == "TP")
+            for row in sorted(at.findings, key=place)
+            if row["called_malignant"] and row["outcome"] in {"TP", "FP"}
+        ],
+    )
+    cache.set(key, kept, timeout=None)
+    return kept
+
+
+def first_cases(
+    project: Project, evaluation: Evaluation, measure: str, group: str, outcome: str, score: float, most: int
+) -> tuple[int, list[Case]]:
+    """How many cases an outcome has at a threshold, and the first of them with the reason of each.
+
+    Only the views of those shown are matched anew, so that the answer does not wait for the whole test set.
+
+    Raises
+    ------
+    UserError
+        If the matching is not greedy.
+    """
+    rows = ranked(evaluation)
+    wanted = outcome in {"found", "right"}
+    if measure == "sensitivity":
+        samples = [sample for sample, _, best in rows.lesions_of(group) if (best > score) == wanted]
+    else:
+        samples = [sample for sample, _, best, right in rows.findings_of(group) if best > score and right == wanted]
+    at = outcomes_above(evaluation, score, {view_id(sample) for sample in samples[:most]})
+    return len(samples), cases(project, evaluation, measure, group, outcome, at=at)[:most]
 
 
 def counts(evaluation: Evaluation, group: str) -> dict[str, Any]:
@@ -110,17 +197,19 @@ def untyped(evaluation: Evaluation, group: str) -> str:
 
 
 def _count(evaluation: Evaluation, group: str) -> dict[str, Any]:
-    from detection.evaluation.test_set import outcomes
-
-    protocol = Protocol.from_json(evaluation.protocol)
-    if protocol.matching != "greedy":
-        return {"reason": NOT_GREEDY}
+    try:
+        rows = ranked(evaluation)
+    except UserError as error:
+        return {"reason": str(error)}
     if reason := untyped(evaluation, group):
         return {"reason": reason}
-    lesions, findings = outcomes(evaluated_images(evaluation), replace(protocol, score_above=0.0))
-    scores = _scores(lesions, findings, group)
-    result = evaluation.result
-    at_protocol = {name: sum(score > protocol.score_above for score in listed) for name, listed in scores.items()}
+    scores = {
+        "found": [score for _, _, score in rows.lesions_of(group)],
+        "right": [score for _, _, score, right in rows.findings_of(group) if right],
+        "wrong": [score for _, _, score, right in rows.findings_of(group) if not right],
+    }
+    result, score_above = evaluation.result, float(evaluation.protocol["score_above"])
+    at_protocol = {name: sum(score > score_above for score in listed) for name, listed in scores.items()}
     sensitivity, precision = result["sensitivity"][group], result["precision"][group]
     asked = {
         "found": sensitivity["numerator"] or 0,
@@ -134,25 +223,6 @@ def _count(evaluation: Evaluation, group: str) -> dict[str, Any]:
         "images": result["images"],
         "patients": result["patients"],
         **{name: _above_each_step(listed) for name, listed in scores.items()},
-    }
-
-
-def _scores(lesions: Iterable[LesionRecord], findings: Iterable[FindingRecord], group: str) -> dict[str, list[float]]:
-    """Scores of what counts in sensitivity and precision, as `detection.evaluation.rows_of_group` chooses it."""
-    from detection.evaluation.rows_of_group import findings_of
-
-    called = findings_of(group, list(findings))  # type: ignore[arg-type]
-    return {
-        "found": [
-            row.score
-            for row in lesions
-            if row.malignancy == "malignant"
-            and row.lesion_type in LESION_TYPES[group]
-            and row.outcome == "TP"
-            and row.score is not None
-        ],
-        "right": [row.score for row in called if row.outcome == "TP"],
-        "wrong": [row.score for row in called if row.outcome == "FP"],
     }
 
 

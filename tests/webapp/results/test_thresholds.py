@@ -103,6 +103,23 @@ def test_the_cases_at_a_threshold_are_those_the_slider_counts(ended: Experiment,
         assert all(f"score={step / 1000:.3f}" in case.viewer_url for case in found)
 
 
+@pytest.mark.parametrize(
+    ("measure", "outcome"),
+    [("sensitivity", "found"), ("sensitivity", "missed"), ("precision", "right"), ("precision", "wrong")],
+)
+@pytest.mark.parametrize("group", ["malignant", "malignant_cluster"])
+def test_the_first_cases_are_the_beginning_of_the_whole_list(
+    ended: Experiment, project: Project, measure: str, outcome: str, group: str
+) -> None:
+    evaluation = Evaluation.objects.filter(test_set="external_test")[1]
+
+    for score in (0.0, 0.25, 0.6):
+        whole = cases(project, evaluation, measure, group, outcome, at=thresholds.outcomes_above(evaluation, score))
+        total, first = thresholds.first_cases(project, evaluation, measure, group, outcome, score, 4)
+
+        assert total == len(whole) and first == whole[:4]
+
+
 def test_a_validation_point_is_the_step_that_decides_alike(ended: Experiment) -> None:
     run = Run.objects.order_by("pk")[0]
     images = thresholds.images_of(run, "validation")
