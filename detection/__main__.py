@@ -12,9 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfiguration, presets
+from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfiguration
 from detection.errors import DetectionError, Interrupted
 from detection.findings_file import write_findings
+from detection.preset import presets
 from detection.registry import families, family
 from detection.sample_set import SampleSet
 from imaging.errors import ImagingError

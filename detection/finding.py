@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-LesionType = Literal["mass", "cluster"]
+LesionType = Literal["mass", "cluster", "other"]
 Box = tuple[float, float, float, float]
 Polygon = tuple[tuple[float, float], ...]
 
@@ -23,7 +23,8 @@ class Finding:
         Confidence of the detection in [0, 1].
     malignancy : float
         Probability that the lesion is malignant in [0, 1].
-    lesion_type : {"mass", "cluster"}
+    lesion_type : {"mass", "cluster", "other"}
+        ``"other"`` where the detector does not tell masses and clusters apart.
     contour : tuple of (x, y), optional
         Closed outline (first point not repeated), same coordinates as `box`.
     """

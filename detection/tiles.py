@@ -1,4 +1,4 @@
-"""Sub-images of half the height and width, and the merging of what is found in them.
+"""Sub-images of half the height and width or of fixed size, and the merging of what is found in them.
 
 Van Camp et al., IWBI 2024, section 2.3: "images were cropped to sub-images half the width and height of the
 original image", with the predictions of all sub-images combined. Number, overlap and merging are not stated:
@@ -45,15 +45,20 @@ class Tile:
         return x1 + self.column0, y1 + self.row0, x2 + self.column0, y2 + self.row0
 
 
-def layout(shape: tuple[int, int], scheme: str) -> tuple[Tile, ...]:
+def layout(shape: tuple[int, int], scheme: str, *, size: int = 1024, overlap: float = 0.25) -> tuple[Tile, ...]:
     """Tiles of an image, in raster order.
 
     Parameters
     ----------
     shape : (rows, columns)
-    scheme : {"whole", "half-2x2", "half-3x3"}
+    scheme : {"whole", "half-2x2", "half-3x3", "native"}
         Half-size tiles have ceil(rows / 2) × ceil(columns / 2) pixels. With ``"half-2x2"`` they lie edge to
         edge (sharing one row or column where the size is odd); with ``"half-3x3"`` neighbours share half.
+        ``"native"`` tiles have at most `size` × `size` pixels.
+    size : int
+        Longest side of a native tile, pixels.
+    overlap : float
+        Part of `size` that neighbouring native tiles share at least.
 
     Returns
     -------
@@ -65,17 +70,16 @@ def layout(shape: tuple[int, int], scheme: str) -> tuple[Tile, ...]:
     ValueError
         On an unknown scheme or an empty image.
     """
-    if scheme not in _LAYOUTS:
-        raise ValueError(f"unknown tile scheme {scheme!r}: expected one of {', '.join(_LAYOUTS)}")
+    if scheme != "native" and scheme not in _LAYOUTS:
+        raise ValueError(f"unknown tile scheme {scheme!r}: expected one of {', '.join(_LAYOUTS)}, native")
     rows, columns = shape
     if rows < 1 or columns < 1:
         raise ValueError(f"an image needs at least one row and one column, not {rows} × {columns}")
-    count = _LAYOUTS[scheme]
-    return tuple(
-        Tile(row0, row1, column0, column1)
-        for row0, row1 in _spans(rows, count)
-        for column0, column1 in _spans(columns, count)
-    )
+    if scheme == "native":
+        spans = [_native_spans(length, size, overlap) for length in (rows, columns)]
+    else:
+        spans = [_spans(length, _LAYOUTS[scheme]) for length in (rows, columns)]
+    return tuple(Tile(row0, row1, column0, column1) for row0, row1 in spans[0] for column0, column1 in spans[1])
 
 
 def _spans(length: int, count: int) -> list[tuple[int, int]]:
@@ -88,6 +92,14 @@ def _spans(length: int, count: int) -> list[tuple[int, int]]:
         if (start, start + size) not in spans:
             spans.append((start, start + size))
     return spans
+
+
+def _native_spans(length: int, size: int, overlap: float) -> list[tuple[int, int]]:
+    if length <= size:
+        return [(0, length)]
+    stride = max(1, int(size * (1 - overlap)))
+    steps = -(-(length - size) // stride)
+    return [(start, start + size) for start in (index * (length - size) // steps for index in range(steps + 1))]
 
 
 def touches_inner_edge(box: Box, tile: Tile, shape: tuple[int, int], margin: float = 1.0) -> bool:

@@ -25,7 +25,8 @@ LesionResult = Literal["TP", "FN", "unscored"]
 MissReason = Literal["no overlap", "low score", "wrong class", "outside top", "finding taken", "unknown malignancy"]
 
 _MALIGNANCY = {"benign": 0, "malignant": 1, "unknown": -1}
-_FINDING_TYPE = {"mass": 0, "cluster": 1}
+# a detector of two classes does not say the type: its findings agree with any
+_FINDING_TYPE = {"mass": 0, "cluster": 1, "other": 2}
 # a detector says mass or cluster: `both` agrees with either, and so does `other`, which it cannot say
 _LESION_TYPE = {"mass": 0, "cluster": 1, "both": 2, "other": 2}
 _IMAGES_AT_ONCE = 1024
@@ -123,7 +124,8 @@ def _match_block(images: Sequence[EvaluatedImage], protocol: Protocol) -> list[I
         agree = found.malignancy[:, :, None] == truth.malignancy[:, None, :]
     if protocol.class_aware == "malignancy and type":
         lesion_type = truth.lesion_type[:, None, :]
-        agree &= (lesion_type == 2) | (lesion_type == found.lesion_type[:, :, None])
+        said = found.lesion_type[:, :, None]
+        agree &= (lesion_type == 2) | (said == 2) | (lesion_type == said)
     eligible = overlap & agree & found.kept[:, :, None]
     credited = np.zeros_like(eligible)
     localised = np.zeros_like(eligible)
@@ -158,8 +160,8 @@ class _Findings:
         for index, finding in enumerate(flat):
             if finding.lesion_type not in _FINDING_TYPE:
                 raise EvaluationError(
-                    f"{_place(images, image, position, index, 'finding')}: expected lesion type 'mass' or "
-                    f"'cluster', found {finding.lesion_type!r}."
+                    f"{_place(images, image, position, index, 'finding')}: expected lesion type 'mass', "
+                    f"'cluster' or 'other', found {finding.lesion_type!r}."
                 )
         scores = np.full(self.present.shape, -np.inf)
         scores[image, position] = score

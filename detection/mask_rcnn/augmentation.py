@@ -1,7 +1,7 @@
 """Random flip, scale and shear of a training tile, exact for image and outlines alike.
 
 Horizontal flip and scale and shear per axis without rotation or translation, edge pixels repeated, as in the
-code released with Van Camp et al. No intensity change.
+code released with Van Camp et al.; vertical flip as in that of Beuque et al. No intensity change.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def random_affine(shape: tuple[int, int], configuration: MaskRCNNConfiguration, 
         linear = np.array([[1.0, shear[0]], [shear[1], 1.0]]) @ np.diag(scale)
     if rng.random() < configuration.flip_probability:
         linear = np.diag([-1.0, 1.0]) @ linear
+    if configuration.vertical_flip_probability and rng.random() < configuration.vertical_flip_probability:
+        linear = np.diag([1.0, -1.0]) @ linear
     centre = np.array([shape[1] / 2, shape[0] / 2])
     return np.column_stack([linear, centre - linear @ centre])
 

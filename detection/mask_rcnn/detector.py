@@ -122,6 +122,7 @@ class MaskRCNNDetector:
                 "identity": identity,
                 "configuration": configuration.to_dict(),
                 "configuration_digest": configuration.digest(),
+                "amount": loop.amount(),
                 "training": {"name": training.name, **sets[0].counts},
                 "validation": {"name": validation.name, **sets[1].counts},
                 "initial_weights": origin,

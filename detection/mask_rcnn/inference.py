@@ -15,7 +15,7 @@ from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.finding import Finding, Polygon
-from detection.mask_rcnn.classes import CLASSES, MALIGNANT
+from detection.mask_rcnn.classes import classes_of, malignant_outputs
 from detection.tiles import layout, merge, touches_inner_edge
 from imaging.contours import mask_to_polygons, polygon_area
 
@@ -33,8 +33,8 @@ class Detections:
         At network scale and in tile pixels.
     scores : Tensor, shape (n,)
     labels : Tensor of int64, shape (n,)
-        Network outputs 1 to 4.
-    probabilities : Tensor, shape (n, 5)
+        Network outputs from 1.
+    probabilities : Tensor, shape (n, outputs)
         Softmax of the box head, background first; torchvision's own post-processing drops it.
     """
 
@@ -74,7 +74,7 @@ def find(
         In continuous pixels of `channels`; at most ``configuration.findings_per_view``.
     """
     shape = (int(channels.shape[0]), int(channels.shape[1]))
-    tiles = layout(shape, configuration.tiles)
+    tiles = layout(shape, configuration.tiles, size=configuration.tile_size, overlap=configuration.tile_overlap)
     seen = []
     candidates: list[_Candidate] = []
     for index, tile in enumerate(tiles):
@@ -106,7 +106,7 @@ def find(
             outline = _outline(model, features, network_shape, detections, candidate.row, tiles[candidate.tile].shape)
             if outline is not None:
                 contour = tuple((float(x), float(y)) for x, y in tiles[candidate.tile].to_image(outline))
-        lesion_type = CLASSES[candidate.label - 1][0]
+        lesion_type = classes_of(configuration)[candidate.label - 1][0]
         findings.append(Finding(candidate.box, candidate.score, candidate.malignancy, lesion_type, contour))
     return findings
 
@@ -116,16 +116,17 @@ def probability_of_malignancy(probabilities: Tensor, label: int, score: float, s
 
     Parameters
     ----------
-    probabilities : Tensor, shape (5,)
+    probabilities : Tensor, shape (outputs,)
         Class scores of the region, background first.
     source : {"class_scores", "label_and_score"}
-        Malignant classes over all four lesion classes (given that there is a lesion, so background does not count);
+        Malignant classes over all lesion classes (given that there is a lesion, so background does not count);
         or 0.5 ± score / 2 by label, as in the code released with Van Camp et al.
     """
+    malignant_labels = malignant_outputs(len(probabilities))
     if source == "label_and_score":
-        return 0.5 + score / 2 if label in MALIGNANT else 0.5 - score / 2
+        return 0.5 + score / 2 if label in malignant_labels else 0.5 - score / 2
     lesion = float(probabilities[1:].sum())
-    malignant = float(probabilities[list(MALIGNANT)].sum())
+    malignant = float(probabilities[malignant_labels].sum())
     return min(1.0, malignant / lesion) if lesion > 0 else 0.5
 
 

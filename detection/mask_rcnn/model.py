@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from torch import nn
-from torchvision.models import mobilenet_v3_large, resnet18, resnet50
+from torchvision.models import mobilenet_v3_large, resnet18, resnet50, resnet101
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -15,10 +15,11 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.ops.misc import FrozenBatchNorm2d
 
 from detection.configuration import MaskRCNNConfiguration
-from detection.mask_rcnn.classes import OUTPUTS
+from detection.mask_rcnn.classes import classes_of
 from detection.mask_rcnn.compact_backbone import WIDTHS, compact_backbone
 
 _ROI_SIZE = 7
+_RESNETS = {"resnet18": resnet18, "resnet50": resnet50, "resnet101": resnet101}
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
 # Last block of strides 4, 8, 16 and 32 in MobileNetV3 large, with its channels.
 _MOBILENET_LEVELS = {"3": 24, "6": 40, "12": 112, "16": 960}
@@ -26,12 +27,13 @@ _MOBILENET_STAGES = (("13", "14", "15", "16"), ("7", "8", "9", "10", "11", "12")
 
 
 def build(configuration: MaskRCNNConfiguration) -> MaskRCNN:
-    """Mask R-CNN with five outputs, randomly initialised from torch's global generator.
+    """Mask R-CNN with one output for the background and each class, randomly initialised from torch's global generator.
 
     With the values of the preset ``paper-2024`` it is torchvision's ``maskrcnn_resnet50_fpn``, parameter for
     parameter.
     """
     channels = configuration.pyramid_channels
+    outputs = len(classes_of(configuration)) + 1
     return MaskRCNN(
         _backbone(configuration),
         min_size=configuration.input_min_size,
@@ -45,12 +47,12 @@ def build(configuration: MaskRCNNConfiguration) -> MaskRCNN:
         rpn_pre_nms_top_n_test=configuration.proposals_inference,
         rpn_post_nms_top_n_test=configuration.proposals_inference,
         box_head=TwoMLPHead(channels * _ROI_SIZE**2, configuration.box_head_width),
-        box_predictor=FastRCNNPredictor(configuration.box_head_width, OUTPUTS),
+        box_predictor=FastRCNNPredictor(configuration.box_head_width, outputs),
         box_score_thresh=configuration.score_above,
         box_nms_thresh=configuration.class_overlap,
         box_batch_size_per_image=configuration.regions_per_image,
         mask_head=MaskRCNNHeads(channels, [channels] * configuration.mask_head_layers, 1),
-        mask_predictor=MaskRCNNPredictor(channels, channels, OUTPUTS),
+        mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
     )
 
 
@@ -78,7 +80,7 @@ def _backbone(configuration: MaskRCNNConfiguration) -> BackboneWithFPN:
         body = mobilenet_v3_large(weights=None, norm_layer=norm).features
         levels = {name: str(index) for index, name in enumerate(_MOBILENET_LEVELS)}
         return BackboneWithFPN(body, levels, list(_MOBILENET_LEVELS.values()), channels)
-    resnet = (resnet50 if configuration.backbone == "resnet50" else resnet18)(weights=None, norm_layer=norm)
+    resnet = _RESNETS[configuration.backbone](weights=None, norm_layer=norm)
     narrowest = resnet.inplanes // 8
     return BackboneWithFPN(resnet, _stages(), [narrowest * 2**index for index in range(4)], channels)
 

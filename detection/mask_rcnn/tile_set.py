@@ -13,7 +13,7 @@ from torch import Tensor
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.mask_rcnn.augmentation import IDENTITY, Affine, apply_to_image, apply_to_points, random_affine
-from detection.mask_rcnn.classes import CLASSES, label_of
+from detection.mask_rcnn.classes import classes_of, label_of
 from detection.mask_rcnn.view_store import StoredView
 from detection.sample_set import LesionTarget
 from detection.tiles import Tile, layout
@@ -67,9 +67,10 @@ class TileSet:
         return len(self.with_lesions) + self._free_size()
 
     def epoch(self, rng: np.random.Generator) -> list[TrainingTile]:
-        """Tiles of one epoch in random order; the lesion-free ones are drawn anew."""
+        """Tiles of one epoch in random order; the lesion-free ones are drawn anew, as are all in balanced sampling."""
         drawn = rng.permutation(len(self.lesion_free))[: self._free_size()]
-        tiles = [*self.with_lesions, *(self.lesion_free[index] for index in sorted(drawn))]
+        lesions = self._balanced(rng) if self._configuration.sampling == "balanced" else self.with_lesions
+        tiles = [*lesions, *(self.lesion_free[index] for index in sorted(drawn))]
         return [tiles[index] for index in rng.permutation(len(tiles))]
 
     def fixed(self) -> list[TrainingTile]:
@@ -102,6 +103,22 @@ class TileSet:
         moved = np.ascontiguousarray(apply_to_image(affine, pixels).transpose(2, 0, 1))
         return torch.from_numpy(moved).float().div_(255), target
 
+    def _balanced(self, rng: np.random.Generator) -> list[TrainingTile]:
+        """As many tiles with lesions as there are, drawn for each class in turn; all of a class before any again."""
+        labels = sorted({instance.label for entry in self.with_lesions for instance in entry.instances})
+        if not labels:
+            return []
+        size = len(self.with_lesions)
+        drawn: list[TrainingTile] = []
+        # The classes take turns at the remainder that does not divide evenly.
+        for rank, label in enumerate(rng.permutation(labels)):
+            showing = [entry for entry in self.with_lesions if any(one.label == label for one in entry.instances)]
+            wanted = size // len(labels) + (rank < size % len(labels))
+            rounds = -(-wanted // len(showing))
+            order = np.concatenate([rng.permutation(len(showing)) for _ in range(rounds)] or [np.arange(0)])
+            drawn += [showing[index] for index in order[:wanted]]
+        return drawn
+
     def _free_size(self) -> int:
         return round(self._configuration.lesion_free_share * len(self.lesion_free))
 
@@ -110,7 +127,7 @@ class TileSet:
         areas = [int(polygons_to_mask(outline, view.shape).sum()) for outline in polygons]
         labels = [label_of(lesion, self._configuration) for lesion in view.sample.lesions]
         shown = [False] * len(labels)
-        for tile in layout(view.shape, self._configuration.tiles):
+        for tile in self._layout(view.shape):
             instances = []
             touched = False
             for index, (outline, area, label) in enumerate(zip(polygons, areas, labels, strict=True)):
@@ -125,20 +142,23 @@ class TileSet:
             elif not touched:
                 self.lesion_free.append(TrainingTile(view, tile, ()))
         for lesion, label, area, is_shown in zip(view.sample.lesions, labels, areas, shown, strict=True):
-            counts[_account(lesion, label, area, is_shown)] += 1
+            counts[self._account(lesion, label, area, is_shown)] += 1
 
+    def _layout(self, shape: tuple[int, int]) -> tuple[Tile, ...]:
+        chosen = self._configuration
+        return layout(shape, chosen.tiles, size=chosen.tile_size, overlap=chosen.tile_overlap)
 
-def _account(lesion: LesionTarget, label: int | None, area: int, shown: bool) -> str:
-    if lesion.malignancy == "unknown":
-        return "left out: unknown malignancy"
-    if label is None:
-        return f"left out: lesion type {lesion.lesion_type}"
-    if not area:
-        return "left out: outside the breast"
-    if not shown:
-        return "left out: cut into parts too small"
-    lesion_type, malignancy = CLASSES[label - 1]
-    return f"lesions: {malignancy} {lesion_type}"
+    def _account(self, lesion: LesionTarget, label: int | None, area: int, shown: bool) -> str:
+        if lesion.malignancy == "unknown":
+            return "left out: unknown malignancy"
+        if label is None:
+            return f"left out: lesion type {lesion.lesion_type}"
+        if not area:
+            return "left out: outside the breast"
+        if not shown:
+            return "left out: cut into parts too small"
+        lesion_type, malignancy = classes_of(self._configuration)[label - 1]
+        return f"lesions: {malignancy} {lesion_type}"
 
 
 def _in_crop(lesion: LesionTarget, view: StoredView) -> tuple[NDArray[np.float64], ...]:

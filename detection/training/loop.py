@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from detection.configuration import MaskRCNNConfiguration
 from detection.detector import EpochRecord, Progress, ShouldStop
 from detection.errors import CheckpointMismatch, Interrupted, NonFiniteLoss
 from detection.training import checkpoints, randomness
+from detection.training.averaging import averaged
 from detection.training.batches import Batch, BatchSource
 from detection.training.devices import memory_errors
-from detection.training.schedule import build_optimiser, build_scheduler
+from detection.training.schedule import Schedule, build_optimiser
 
 BEST = "best.safetensors"
 _RECENT_STEPS = 20
@@ -34,6 +35,7 @@ class _Position:
     step: int = 0
     loss_sum: float = 0.0
     images_seen: int = 0
+    images_before: int = 0
     curve: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float = math.inf
@@ -51,6 +53,8 @@ class TrainingLoop:
         None when the configuration keeps the last epoch.
     identity : str
         Digest of configuration and data; a checkpoint with another one is refused.
+    after_epoch : callable, optional
+        Gets the number of the finished epoch and the network as it would be kept.
     """
 
     def __init__(
@@ -65,8 +69,12 @@ class TrainingLoop:
         device: torch.device,
         progress: Progress,
         should_stop: ShouldStop,
+        after_epoch: Callable[[int, nn.Module], None] | None = None,
     ) -> None:
-        self._model = model.to(device)
+        with memory_errors(device):
+            self._model = model.to(device)
+            self._average = averaged(model, configuration.weight_averaging) if configuration.weight_averaging else None
+        self._kept = self._model if self._average is None else self._average.module
         self._training = training
         self._validation = validation
         self._configuration = configuration
@@ -75,10 +83,14 @@ class TrainingLoop:
         self._device = device
         self._progress = progress
         self._should_stop = should_stop
+        self._after_epoch = after_epoch
         self._optimiser = build_optimiser(model, configuration)
-        self._scheduler = build_scheduler(self._optimiser, configuration, training.steps() * configuration.epochs)
+        in_steps = configuration.length == "steps"
+        self._total_steps = configuration.steps if in_steps else training.steps() * configuration.epochs
+        self._schedule = Schedule(self._optimiser, configuration, self._total_steps)
         self._at = _Position()
         self._durations: deque[float] = deque(maxlen=_RECENT_STEPS)
+        self._loading: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._validation_seconds = 0.0
 
     def run(self) -> tuple[list[EpochRecord], int]:
@@ -103,43 +115,74 @@ class TrainingLoop:
                 self._close_epoch()
         return self._at.curve, self._at.best_epoch
 
+    def amount(self) -> dict[str, Any]:
+        """What has been trained, over all attempts: steps, images shown, and passes over the training set."""
+        images = self._at.images_before + self._at.images_seen
+        return {
+            "length": self._configuration.length,
+            "steps": self._first_step(self._at.epoch) + self._at.step,
+            "steps_per_pass": self._training.steps(),
+            "images": images,
+            "passes": images / self._training.images(),
+        }
+
+    def _first_step(self, epoch: int) -> int:
+        """Steps before an epoch: passes over the set, or equal parts of the steps asked for."""
+        return self._total_steps * epoch // self._configuration.epochs
+
+    def _steps(self) -> int:
+        """Steps of the epoch in which the training stands."""
+        epoch = min(self._at.epoch, self._configuration.epochs - 1)
+        return self._first_step(epoch + 1) - self._first_step(epoch)
+
     def _train_epoch(self) -> None:
         self._model.train()
-        for step in range(self._at.step, self._training.steps()):
+        first = self._first_step(self._at.epoch)
+        for step in range(self._at.step, self._steps()):
             if self._should_stop():
                 raise Interrupted(self._checkpoint())
             started = time.monotonic()
-            images, targets = self._training.batch(self._at.epoch, step)
-            losses = self._losses((images, targets))
-            total = torch.stack(list(losses.values())).sum()
-            value = float(total.detach())
+            images, targets = self._training.batch(*divmod(first + step, self._training.steps()))
+            self._loading.append(time.monotonic() - started)
+            losses = self._losses(self._model, (images, targets))
+            parts = torch.stack(list(losses.values()))
+            total = parts.sum()
+            # One transfer from the device for the check and for all that is reported.
+            value, *numbers = torch.cat([total.detach()[None], parts.detach()]).tolist()
+            told = dict(zip(losses, numbers, strict=True))
             if not math.isfinite(value):
-                raise self._non_finite(losses)
+                raise self._non_finite(told)
             self._optimiser.zero_grad(set_to_none=True)
             total.backward()
             if self._configuration.gradient_limit:
                 nn.utils.clip_grad_norm_(self._model.parameters(), self._configuration.gradient_limit)
-            rate = float(self._scheduler.get_last_lr()[0])
+            rate = self._schedule.rate()
             self._optimiser.step()
-            self._scheduler.step()
+            self._schedule.after_step()
+            if self._average is not None:
+                self._average.update_parameters(self._model)
             self._at.step = step + 1
             self._at.loss_sum += value * len(images)
             self._at.images_seen += len(images)
             self._durations.append(time.monotonic() - started)
-            self._report_step(len(images), value, rate, losses)
+            self._report_step(len(images), value, rate, told)
 
     def _close_epoch(self) -> None:
         at = self._at
-        rate = float(self._scheduler.get_last_lr()[0])
+        rate = self._schedule.rate()
         training_loss = at.loss_sum / at.images_seen
         validation_loss = self._validate()
+        self._schedule.after_epoch(training_loss)
+        at.images_before += at.images_seen
         at.epoch, at.step, at.loss_sum, at.images_seen = at.epoch + 1, 0, 0.0, 0
         at.curve.append(EpochRecord(at.epoch, training_loss, validation_loss, rate))
         deciding = validation_loss if self._configuration.best_epoch == "validation_loss" else -at.epoch
         if deciding is not None and deciding < at.best_loss:
             at.best_loss, at.best_epoch = float(deciding), at.epoch
             # Before the checkpoint: killed in between, the epoch is repeated and writes the same weights again.
-            checkpoints.write_weights(self._directory / BEST, self._model.state_dict())
+            checkpoints.write_weights(self._directory / BEST, self._kept.state_dict())
+        if self._after_epoch is not None:
+            self._after_epoch(at.epoch, self._kept)
         path = self._checkpoint()
         metrics: dict[str, Any] = {
             "training_loss": training_loss,
@@ -157,8 +200,8 @@ class TrainingLoop:
         if self._validation is None:
             return None
         started = time.monotonic()
-        self._model.train()
-        for module in self._model.modules():
+        self._kept.train()
+        for module in self._kept.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
         total = 0.0
@@ -169,8 +212,8 @@ class TrainingLoop:
                 if stopped:
                     break
                 batch = self._validation.batch(0, step)
-                losses = self._losses(batch)
-                value = sum(float(loss) for loss in losses.values())
+                losses = {name: float(loss) for name, loss in self._losses(self._kept, batch).items()}
+                value = sum(losses.values())
                 if not math.isfinite(value):
                     raise self._non_finite(losses)
                 total += value * len(batch[0])
@@ -180,16 +223,16 @@ class TrainingLoop:
         self._validation_seconds = time.monotonic() - started
         return total / self._validation.images()
 
-    def _losses(self, batch: Batch) -> Mapping[str, Tensor]:
+    def _losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         images = [image.to(self._device) for image in batch[0]]
         targets = [{name: value.to(self._device) for name, value in target.items()} for target in batch[1]]
         mixed = self._configuration.mixed_precision and self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=mixed):
-            losses: Mapping[str, Tensor] = self._model(images, targets)
+            losses: Mapping[str, Tensor] = model(images, targets)
         return losses
 
-    def _non_finite(self, losses: Mapping[str, Tensor]) -> NonFiniteLoss:
-        culprits = [name for name, loss in losses.items() if not math.isfinite(float(loss.detach()))]
+    def _non_finite(self, losses: Mapping[str, float]) -> NonFiniteLoss:
+        culprits = [name for name, loss in losses.items() if not math.isfinite(loss)]
         return NonFiniteLoss(
             f"The loss became infinite or undefined in epoch {self._at.epoch + 1}, step {self._at.step + 1} "
             f"({', '.join(culprits) or 'sum of all parts'}).",
@@ -204,7 +247,8 @@ class TrainingLoop:
             "sampler": {"seed": self._configuration.seed, "epoch": at.epoch, "step": at.step},
             "model": self._model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "scheduler": self._scheduler.state_dict(),
+            "scheduler": self._schedule.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
             "random": randomness.state(),
         }
         return checkpoints.write(self._directory, state, epoch=at.epoch, step=at.step)
@@ -222,24 +266,27 @@ class TrainingLoop:
         self._at = _Position(**{**position, "curve": [EpochRecord(**entry) for entry in position["curve"]]})
         self._model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._scheduler.load_state_dict(state["scheduler"])
+        self._schedule.load_state_dict(state["scheduler"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         randomness.restore(state["random"])
         self._emit("log", {}, f"Going on after epoch {self._at.epoch}, step {self._at.step}")
 
-    def _report_step(self, images: int, loss: float, rate: float, losses: Mapping[str, Tensor]) -> None:
+    def _report_step(self, images: int, loss: float, rate: float, losses: Mapping[str, float]) -> None:
         metrics: dict[str, Any] = {
             "training_loss": loss,
             "learning_rate": rate,
             "images_per_second": images * len(self._durations) / max(sum(self._durations), 1e-9),
             "seconds_left": self._seconds_left(),
-            **{name: float(part.detach()) for name, part in losses.items()},
+            "loading_share": sum(self._loading) / max(sum(self._durations), 1e-9),
+            **losses,
         }
         self._emit("step", metrics, "")
 
     def _seconds_left(self) -> float | None:
         if not self._durations:
             return None
-        steps = (self._configuration.epochs - self._at.epoch) * self._training.steps() - self._at.step
+        steps = self._total_steps - self._first_step(self._at.epoch) - self._at.step
         epochs = self._configuration.epochs - self._at.epoch
         return steps * sum(self._durations) / len(self._durations) + epochs * self._validation_seconds
 
@@ -252,7 +299,7 @@ class TrainingLoop:
                 "epoch": self._at.epoch + 1 if running else self._at.epoch,
                 "epochs": self._configuration.epochs,
                 "step": self._at.step if running else None,
-                "steps": self._training.steps(),
+                "steps": self._steps(),
                 "metrics": metrics,
                 "message": message,
             }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 
 from detection.configuration import MaskRCNNConfiguration
 
@@ -38,16 +39,52 @@ def build_optimiser(model: nn.Module, configuration: MaskRCNNConfiguration) -> t
     return family(parameters, lr=rate, weight_decay=decay)
 
 
-def build_scheduler(
-    optimiser: torch.optim.Optimizer, configuration: MaskRCNNConfiguration, total_steps: int
-) -> LambdaLR:
-    """Scheduler to be stepped after every optimiser step."""
-    return LambdaLR(
-        optimiser,
-        lambda step: learning_rate_factor(
-            step,
-            warm_up_steps=configuration.warm_up_steps,
-            total_steps=total_steps,
-            schedule=configuration.schedule,
-        ),
-    )
+class Schedule:
+    """Course of the learning rate, told of every step and every epoch.
+
+    The plateau rule has the values of the code released with Beuque et al., Radiology 2023: factor 0.5 after more than
+    2 epochs without a fall of the training loss by 1e-4, 2 epochs of rest, not below 1e-7.
+    """
+
+    def __init__(
+        self, optimiser: torch.optim.Optimizer, configuration: MaskRCNNConfiguration, total_steps: int
+    ) -> None:
+        self._optimiser = optimiser
+        self._rule: LambdaLR | ReduceLROnPlateau
+        if configuration.schedule == "plateau":
+            self._rule = ReduceLROnPlateau(
+                optimiser, factor=0.5, patience=2, cooldown=2, min_lr=1e-7, threshold=1e-4, threshold_mode="abs"
+            )
+            return
+        self._rule = LambdaLR(
+            optimiser,
+            lambda step: learning_rate_factor(
+                step,
+                warm_up_steps=configuration.warm_up_steps,
+                total_steps=total_steps,
+                schedule=configuration.schedule,
+            ),
+        )
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return float(self._optimiser.param_groups[0]["lr"])
+
+    def after_step(self) -> None:
+        """To be called after every step of the optimiser."""
+        if isinstance(self._rule, LambdaLR):
+            self._rule.step()
+
+    def after_epoch(self, training_loss: float) -> None:
+        """To be called after every epoch with its mean loss."""
+        if isinstance(self._rule, ReduceLROnPlateau):
+            self._rule.step(training_loss)
+
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint; the rate itself is kept by the optimiser."""
+        state: dict[str, Any] = self._rule.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self._rule.load_state_dict(state)

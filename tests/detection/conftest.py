@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from detection.configuration import MaskRCNNConfiguration, presets
+from detection.configuration import MaskRCNNConfiguration
+from detection.preset import presets
 from detection.sample_set import LesionTarget, Sample, SampleSet
 
 ROWS, COLUMNS = 128, 96

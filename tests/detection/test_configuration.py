@@ -10,19 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detection.configuration import (
-    ConfigurationError,
-    MaskRCNNConfiguration,
-    differences,
-    presets,
-)
+from detection.configuration import ConfigurationError, MaskRCNNConfiguration
 from detection.fields import declared
+from detection.preset import differences, presets
 
 
 def test_importing_the_configuration_and_the_registry_leaves_torch_out() -> None:
     code = (
         "import sys, detection.configuration, detection.registry, detection.sample_set, detection.errors\n"
-        "import detection.detector, detection.tiles\n"
+        "import detection.detector, detection.preset, detection.tiles\n"
         "sys.exit(any(name.split('.')[0] in ('torch', 'torchvision') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,11 +13,12 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
-from detection.configuration import MaskRCNNConfiguration, presets
+from detection.configuration import MaskRCNNConfiguration
 from detection.errors import MissingWeights, UnsuitableWeights
 from detection.mask_rcnn.inference import detect, find, probability_of_malignancy
 from detection.mask_rcnn.model import build, freeze
 from detection.mask_rcnn.weights import load_initial_weights
+from detection.preset import presets
 from tests.detection.conftest import tiny
 
 

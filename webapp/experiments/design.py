@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from detection.configuration import ConfigurationError, MaskRCNNConfiguration, presets
+from detection.configuration import ConfigurationError, MaskRCNNConfiguration
+from detection.preset import presets
 from webapp.core.errors import UserError
 
 MEASURES = {"sensitivity": "Sensitivity", "precision": "Precision", "auc": "AUC"}

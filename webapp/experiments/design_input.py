@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from detection.configuration import MaskRCNNConfiguration, presets
+from detection.configuration import MaskRCNNConfiguration
+from detection.preset import presets
 from webapp.experiments.models import Experiment
 
 PLAIN_FIELDS = (

@@ -6,7 +6,8 @@ from typing import Any
 
 from django import forms
 
-from detection.configuration import ConfigurationError, MaskRCNNConfiguration, presets
+from detection.configuration import ConfigurationError, MaskRCNNConfiguration
+from detection.preset import presets
 from webapp.accounts.models import Project, User
 from webapp.core.errors import UserError
 from webapp.datasets import selectors as datasets

@@ -9,7 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from detection.configuration import MaskRCNNConfiguration, differences, presets
+from detection.configuration import MaskRCNNConfiguration
+from detection.preset import differences, presets
 from webapp.accounts import permissions
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page

@@ -204,7 +204,7 @@ def test_an_impossible_box_is_rejected(box: Any) -> None:
 
 
 def test_unknown_words_are_rejected() -> None:
-    with pytest.raises(EvaluationError, match="lesion type 'mass' or 'cluster'"):
+    with pytest.raises(EvaluationError, match="lesion type 'mass', 'cluster' or 'other'"):
         match([], [finding(lesion_type="both")], Protocol())
     with pytest.raises(EvaluationError, match="unknown malignancy 'bad'"):
         match([lesion(malignancy="bad")], [], Protocol())

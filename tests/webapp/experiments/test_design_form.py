@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from detection.configuration import presets
+from detection.preset import presets
 from tests.webapp import experiment_records, records
 from webapp.accounts.models import Project, User
 from webapp.datasets.models import DatasetVersion
