@@ -17,5 +17,6 @@ urlpatterns = [
     path("<slug:project>/", include("webapp.experiments.urls")),
     path("<slug:project>/", include("webapp.results.urls")),
     path("<slug:project>/", include("webapp.viewer.urls")),
+    path("<slug:project>/", include("webapp.reviews.urls")),
     path("<slug:project>/", include("webapp.cases.urls")),
 ]

@@ -59,6 +59,7 @@ DRAFT = ("slug=draft", "number=one")
 FROZEN = ("slug=dataset", "number=one")
 SYNTHETIC = ("number=batch", "synthetic")
 FILE = ("number=import", "file_id=file")
+ITEM = ("number=review", "position=one")
 DESIGN = {
     "version": "@frozen",
     "name": "From the API",
@@ -190,6 +191,25 @@ TABLE: dict[str, list[Row]] = {
     "viewer:rendered": [page("image_id=image")],
     "viewer:difference_frame": [page("image_id=synthetic_image")],
     "viewer:difference_rendered": [page("image_id=synthetic_image")],
+    "reviews:list": [page()],
+    "reviews:new": [
+        page(role="researcher"),
+        page(role="radiologist"),
+        page(
+            method="POST",
+            role="radiologist",
+            answers=MOVED,
+            data={"run": "@run", "test_set": "internal_test", "kind": "missed", "group": "malignant"},
+        ),
+    ],
+    "reviews:answers": [page(query={"queue": "@review", "reader": "@radiologist", "reason": "dense"})],
+    "reviews:experiment": [page("number=experiment")],
+    "reviews:queue": [page("number=review")],
+    "reviews:csv": [page("number=review")],
+    "reviews:item": [page(*ITEM, role="radiologist")],
+    "reviews:layers": [page(*ITEM, role="radiologist")],
+    "reviews:reveal": [write(*ITEM, role="radiologist", data={"seconds": "3"})],
+    "reviews:answer": [write(*ITEM, role="radiologist", data={"state": "answered", "reason": "edge", "seconds": "5"})],
     "cases:home": [page()],
     "cases:search": [page(query={"q": "P0"}, answers=(200, 302))],
     "cases:list": [page()],

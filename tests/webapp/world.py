@@ -19,6 +19,8 @@ from webapp.datasets.models import DatasetVersion
 from webapp.datasets.splitting import SplitSettings
 from webapp.experiments.models import Experiment, Run, RunArtifact
 from webapp.jobs.models import Job
+from webapp.reviews import services as reviews
+from webapp.reviews.models import ReviewQueue
 from webapp.simulations.models import SimulationBatch, SyntheticView
 
 
@@ -42,6 +44,7 @@ class World:
     failed: Job
     imported: ImportBatch
     waiting: ImportFile
+    review: ReviewQueue
 
 
 def make_world() -> World:
@@ -90,7 +93,20 @@ def make_world() -> World:
         failed=failed,
         imported=imported,
         waiting=waiting,
+        review=_review(project, people, run),
     )
+
+
+def _review(project: Project, people: dict[str, User], run: Run) -> ReviewQueue:
+    """A queue whose first item the admin and the radiologist have answered."""
+    queue = reviews.create_queue(
+        actor=people["radiologist"], project=project, run=run, test_set="internal_test", kind="missed"
+    )
+    item = queue.items.get(position=1)
+    for role in ("admin", "radiologist"):
+        reviews.reveal(actor=people[role], item=item, seconds=2.0)
+        reviews.answer(actor=people[role], item=item, state="answered", reason="dense", seconds=4.0)
+    return queue
 
 
 def _failed_job(project: Project, owner: User) -> Job:
@@ -174,4 +190,6 @@ def address_values(world: World) -> dict[str, Any]:
         "import": world.imported.number,
         "file": world.waiting.pk,
         "observer": world.people["observer"].pk,
+        "review": world.review.number,
+        "radiologist": world.people["radiologist"].pk,
     }

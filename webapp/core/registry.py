@@ -90,9 +90,23 @@ class NavigationEntry:
     count: Callable[[Any], int] | None = None
 
 
+@dataclass(frozen=True)
+class ResultAction:
+    """What may be done with the cases behind a number of results, given by an app above them.
+
+    A link to `url_name` (argument: project slug) that carries the query of the list of cases. `label` is a verb.
+    """
+
+    label: str
+    url_name: str
+    icon: str
+    visible: Callable[[str], bool] = lambda role: True
+
+
 home_panels: Registry[Panel] = Registry("panels of the project home")
 case_panels: Registry[Panel] = Registry("panels of the case page")
 case_columns: Registry[CaseColumn] = Registry("columns and facets of the cases page")
 selection_actions: Registry[SelectionAction] = Registry("actions on chosen exams of the cases page")
+result_actions: Registry[ResultAction] = Registry("actions on the cases behind a number")
 view_layers: Registry[Callable[..., list[dict[str, Any]]]] = Registry("overlay layers of a view")
 navigation: Registry[NavigationEntry] = Registry("entries of the rail")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
 from webapp.accounts.models import Project, User
+from webapp.core import registry
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment
 from webapp.results import selectors, services
@@ -54,4 +57,17 @@ def tabs(project: Project, number: int, active: str) -> list[dict[str, object]]:
     return [
         {"label": label, "url": reverse(f"results:{name}", args=[project.slug, number]), "active": name == active}
         for name, label in TABS.items()
+    ]
+
+
+def actions(request: Any, project: Project, query: str) -> list[dict[str, str]]:
+    """What apps above offer for the cases behind a number; `query` is that of the list of cases."""
+    return [
+        {
+            "label": one.label,
+            "icon": one.icon,
+            "url": f"{reverse(one.url_name, args=[project.slug])}?{query}",
+        }
+        for one in registry.result_actions.values()
+        if one.visible(request.role)
     ]

@@ -21,7 +21,7 @@ from webapp.results import cases as behind
 from webapp.results import comparison_figure, exports, figures, selectors, services, thresholds
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
-from webapp.results.opening import experiment_or_404, locked, tabs
+from webapp.results.opening import actions, experiment_or_404, locked, tabs
 
 A_PAGE = 50
 
@@ -63,6 +63,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
     services.record_look(actor=request.user, experiment=found, test_sets=selectors.present_test_sets(found))
     rows = selectors.rows(found)
     address = behind.cases_address(project, number)
+    misses = _misses(rows, address)
     protocol = Protocol.from_json(found.protocol)
     compared = compare(found)
     return render(
@@ -81,7 +82,8 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "single_seed": len(found.seeds) == 1,
             "external": "external_test" in selectors.present_test_sets(found),
             "warnings": _warnings(found),
-            "misses": _misses(rows, address),
+            "misses": misses,
+            "miss_actions": actions(request, project, misses["url"].partition("?")[2]) if misses else [],
             "tabs": tabs(project, number, "experiment"),
             "comparison": compared,
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
@@ -209,6 +211,9 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "test_set": selectors.TEST_SETS[asked["test_set"]],
             "number": evaluation.result[asked["measure"]][asked["group"]],
             "options": options,
+            "actions": actions(request, project, request.GET.urlencode())
+            if asked["outcome"] in {"missed", "wrong", "gained", "lost"} and listed
+            else [],
             "reason": asked["reason"],
             "against": against.run if against else None,
             "score": asked["score"],

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "webapp.experiments",
     "webapp.results",
     "webapp.viewer",
+    "webapp.reviews",
     "webapp.api",
     "webapp.demo",
 ]

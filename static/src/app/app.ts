@@ -11,6 +11,7 @@ import { openKeyboardMap, registerKey, startKeyboard } from "./keyboard";
 import { startPages } from "./pages";
 import { startPrinting, toggleRail, toggleTheme } from "./preferences";
 import { post, startRequests } from "./requests";
+import { startReview } from "./review";
 import { prepareRows, startTables } from "./tables";
 import { showToast, startToasts } from "./toasts";
 
@@ -24,6 +25,7 @@ startJobsPage();
 startJobs();
 startImport();
 startPages();
+startReview();
 startPrinting();
 
 const group = "Everywhere";

@@ -1,0 +1,215 @@
+"""What came of reviews: one queue, an experiment over its arms and sites, the cases behind a bar, CSV."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from webapp.accounts import permissions
+from webapp.accounts.models import Project, User
+from webapp.accounts.project_pages import project_page
+from webapp.core import audit
+from webapp.core.templatetags.cemlab import FEWEST_SHOWN
+from webapp.reviews import breakdown, exports, selectors, services
+from webapp.reviews.forms import BehindForm
+from webapp.reviews.item_views import refusals_as_text
+from webapp.reviews.models import Answer, Reason, ReviewQueue
+from webapp.reviews.views import source, title
+
+A_PAGE = 50
+
+
+@require_safe
+@project_page()
+@refusals_as_text
+def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """`<project>/review/<number>/`: progress, readers, breakdown by site, agreement."""
+    assert isinstance(request.user, User)
+    found = selectors.queue_or_404(request.user, project, number)
+    services.count_look(actor=request.user, experiment=found.run.arm.experiment, test_set=found.test_set)
+    reading = selectors.readers(found)
+    queues = ReviewQueue.objects.filter(pk=found.pk)
+    chosen = _chosen(request, project, queues)
+    return render(
+        request,
+        "reviews/queue.html",
+        {
+            "queue": found,
+            "title": title(found),
+            "source": source(found),
+            "own": selectors.progress(found, request.user),
+            "readers": reading,
+            "may_review": permissions.may(request.user, project, permissions.REVIEW),
+            "agreements": _agreements(request.user, project, found, reading),
+            "many_readers": len(reading) > 1,
+            **_parts(project, chosen, {"queue": number}, ("site",)),
+        },
+    )
+
+
+@require_safe
+@project_page()
+@refusals_as_text
+def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """`<project>/review/experiments/<number>/`: reasons per arm and per site over the queues of missed lesions."""
+    assert isinstance(request.user, User)
+    queues = selectors.queues_of(request.user, project).filter(
+        run__arm__experiment__number=number, kind=ReviewQueue.Kind.MISSED
+    )
+    first = queues.first()
+    if first is None:
+        raise Http404("No missed lesions of this experiment were put into a queue.")
+    for one in queues:
+        services.count_look(actor=request.user, experiment=one.run.arm.experiment, test_set=one.test_set)
+    chosen = _chosen(request, project, ReviewQueue.objects.filter(pk__in=queues.order_by().values("pk")))
+    return render(
+        request,
+        "reviews/experiment.html",
+        {
+            "experiment": first.run.arm.experiment,
+            "queues": [{"queue": one, "title": title(one), "source": source(one)} for one in queues],
+            **_parts(project, chosen, {"experiment": number}, ("arm", "site")),
+        },
+    )
+
+
+def _chosen(request: HttpRequest, project: Project, queues: QuerySet[ReviewQueue]) -> dict[str, Any]:
+    """Answers of one reader, by default the person's own, and the readers one may choose from."""
+    assert isinstance(request.user, User)
+    current = selectors.readable_answers(request.user, project, queues).filter(
+        current=True, state=Answer.State.ANSWERED
+    )
+    by_reader: dict[int, list[Answer]] = {}
+    for one in current.order_by("item__queue__number", "item__position"):
+        by_reader.setdefault(one.reader_id, []).append(one)
+    asked = request.GET.get("reader", "")
+    reader = int(asked) if asked.isdecimal() else request.user.pk
+    if reader not in by_reader:
+        reader = max(by_reader, key=lambda key: len(by_reader[key]), default=0)
+    names = {key: given[0].reader.username for key, given in by_reader.items()}
+    options = [
+        {"label": f"{name} ({len(by_reader[key])})", "url": f"?reader={key}", "active": key == reader}
+        for key, name in sorted(names.items(), key=lambda pair: pair[1])
+    ]
+    return {"reader": reader, "answers": by_reader.get(reader, []), "options": options, "name": names.get(reader, "")}
+
+
+def _parts(project: Project, chosen: dict[str, Any], where: dict[str, int], ways: tuple[str, ...]) -> dict[str, Any]:
+    """Blocks and figure for each way to part the answers."""
+    base = reverse("reviews:answers", args=[project.slug])
+
+    def address(**narrowed: str) -> str:
+        return f"{base}?{urlencode({**where, 'reader': chosen['reader'], **narrowed})}"
+
+    parts = []
+    for by in ways:
+        blocks = breakdown.tables(chosen["answers"], by, address)
+        drawn = breakdown.figure(blocks)
+        parts.append(
+            {
+                "by": by,
+                "id": f"reasons-{by}",
+                "blocks": blocks,
+                "figure": drawn if drawn["data"] else None,
+                "left_out": [
+                    f"{block['name']}: n={block['n']}, too few" for block in blocks if block["n"] < FEWEST_SHOWN
+                ],
+            }
+        )
+    return {
+        "parts": parts,
+        "reader_options": chosen["options"],
+        "reader_name": chosen["name"],
+        "n": len(chosen["answers"]),
+    }
+
+
+def _agreements(
+    user: User, project: Project, found: ReviewQueue, reading: list[tuple[User, selectors.Progress]]
+) -> list[dict[str, Any]]:
+    """Kappa of each two readers who have finished, as far as the person may read both."""
+    done = [reader for reader, progress in reading if progress.finished]
+    readable = selectors.readable_answers(user, project, ReviewQueue.objects.filter(pk=found.pk)).filter(
+        current=True, state=Answer.State.ANSWERED
+    )
+    given = {reader.pk: list(readable.filter(reader=reader)) for reader in done}
+    return [
+        {"first": one, "second": other, "kappa": breakdown.agreement(given[one.pk], given[other.pk])}
+        for one, other in combinations(done, 2)
+        if given[one.pk] and given[other.pk]
+    ]
+
+
+@require_safe
+@project_page()
+@refusals_as_text
+def answers(request: HttpRequest, project: Project) -> HttpResponse:
+    """`<project>/review/answers/?queue=|experiment=&reader=&reason=&arm=&site=`: the cases behind a bar."""
+    assert isinstance(request.user, User)
+    form = BehindForm(request.GET)
+    if not form.is_valid():
+        raise Http404("The address names no answers.")
+    asked = form.cleaned_data
+    queues = selectors.queues_of(request.user, project)
+    if asked["queue"]:
+        queues = queues.filter(number=asked["queue"])
+    elif asked["experiment"]:
+        queues = queues.filter(run__arm__experiment__number=asked["experiment"], kind=ReviewQueue.Kind.MISSED)
+    else:
+        raise Http404("The address names no review.")
+    for one in queues:
+        services.count_look(actor=request.user, experiment=one.run.arm.experiment, test_set=one.test_set)
+    listed = selectors.readable_answers(
+        request.user, project, ReviewQueue.objects.filter(pk__in=queues.order_by().values("pk"))
+    ).filter(current=True, state=Answer.State.ANSWERED, reader=asked["reader"])
+    if asked["reason"]:
+        listed = listed.filter(reason=asked["reason"])
+    if asked["site"]:
+        listed = listed.filter(item__view__exam__patient__site__code=asked["site"])
+    rows = list(listed.order_by("item__queue__number", "item__position"))
+    if asked["arm"]:
+        rows = [one for one in rows if breakdown.BY["arm"](one) == asked["arm"]]
+    may_review = permissions.may(request.user, project, permissions.REVIEW)
+    return render(
+        request,
+        "reviews/answers.html",
+        {
+            "page": Paginator(
+                [{"answer": one, "url": _image_address(project, one, may_review)} for one in rows], A_PAGE
+            ).get_page(request.GET.get("page")),
+            "reason": Reason(asked["reason"]).label if asked["reason"] else "All reasons",
+            "narrowed": [value for value in (asked["arm"], asked["site"]) if value],
+        },
+    )
+
+
+def _image_address(project: Project, one: Answer, may_review: bool) -> str:
+    """The item for those who review, the viewer with the same run and score for all others."""
+    queue = one.item.queue
+    if may_review:
+        return reverse("reviews:item", args=[project.slug, queue.number, one.item.position])
+    query = urlencode({"run": queue.finder.pk, "score": f"{queue.score_above:.3f}"})
+    return f"{reverse('viewer:case', args=[project.slug, one.item.view.exam.number])}?{query}"
+
+
+@require_safe
+@project_page()
+@refusals_as_text
+def export_csv(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """Every revision the person may read, as CSV."""
+    assert isinstance(request.user, User)
+    found = selectors.queue_or_404(request.user, project, number)
+    services.count_look(actor=request.user, experiment=found.run.arm.experiment, test_set=found.test_set)
+    audit.record(actor=request.user, action="reviews.export", project=project, target=found)
+    written = exports.as_csv(selectors.readable_answers(request.user, project, ReviewQueue.objects.filter(pk=found.pk)))
+    response = HttpResponse(written, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="review-{number}-answers.csv"'
+    return response

@@ -1,0 +1,192 @@
+"""One item in the viewer: look, reveal, reason. What is not revealed is not on the page and not fetched."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from webapp.accounts import permissions
+from webapp.accounts.models import Project, User
+from webapp.accounts.project_pages import project_page
+from webapp.core.errors import UserError
+from webapp.reviews import selectors, services
+from webapp.reviews.forms import AnswerForm
+from webapp.reviews.models import Answer, Reason, ReviewItem
+from webapp.reviews.views import source, title
+from webapp.viewer import layers
+from webapp.viewer import selectors as viewer
+from webapp.viewer.bundle import bundle
+
+HINTS = [
+    {"keys": ["R"], "text": "reveal"},
+    {"keys": ["1", "–", "9", "0"], "text": "reason"},
+    {"keys": ["C"], "text": "note"},
+    {"keys": ["N"], "text": "next"},
+    {"keys": ["S"], "text": "skip"},
+    {"keys": ["U"], "text": "take back"},
+    {"keys": ["V"], "text": "hide what was revealed"},
+    {"keys": ["E"], "text": "low energy or recombined"},
+    {"keys": ["B"], "text": "other breast"},
+    {"keys": ["G"], "text": "layout"},
+]
+EMPTY: dict[str, Any] = {"schema": layers.SCHEMA, "views": {}, "lesions": [], "findings": [], "run": None}
+KEYS = "1234567890"
+
+
+def refusals_as_text(view: Any) -> Any:
+    """A service's refusal as 409 with its sentence, which the page shows where it happened."""
+
+    @wraps(view)
+    def answered(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = view(*args, **kwargs)
+        except UserError as error:
+            return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
+        return response
+
+    return answered
+
+
+def _item(request: HttpRequest, project: Project, number: int, position: int) -> ReviewItem:
+    return selectors.item_or_404(selectors.queue_or_404(request.user, project, number), position)
+
+
+@require_safe
+@project_page(permissions.REVIEW)
+@refusals_as_text
+def item(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
+    """`<project>/review/<queue>/<position>/`: the images, and what the reader did so far."""
+    assert isinstance(request.user, User)
+    found = _item(request, project, number, position)
+    exam = viewer.exam_or_404(project, found.view.exam.number)
+    services.open_item(actor=request.user, item=found, session=request.session)
+    return render(
+        request,
+        "reviews/item.html",
+        {
+            "exam": exam,
+            "bundle": bundle(),
+            "title": title(found.queue),
+            "source": source(found.queue),
+            "hints": HINTS,
+            "pictures": [
+                {"url": reverse("viewer:rendered", args=[project.slug, image.pk]), "label": str(image)}
+                for view in viewer.acquired(exam)
+                for image in view.images.all()
+            ],
+            **_reading(found, request.user),
+        },
+    )
+
+
+def _reading(item: ReviewItem, reader: User) -> dict[str, Any]:
+    """Everything of the page that changes with an answer."""
+    by_position = selectors.states(item.queue, reader)
+    progress = selectors.progress_of(by_position, after=item.position)
+    own = selectors.own_answer(item, reader)
+    opened = selectors.revealed(item, reader)
+    base = [item.queue.project.slug, item.queue.number]
+    following = progress.following
+    return {
+        "queue": item.queue,
+        "item": item,
+        "states": by_position,
+        "progress": progress,
+        "revealed": opened,
+        "facts": _facts(item) if opened else None,
+        "answer": own,
+        "answered": own is not None and own.state == Answer.State.ANSWERED,
+        "others": selectors.others_answers(item, reader),
+        "reasons": list(zip(KEYS, Reason.choices, strict=True)),
+        "next_url": reverse("reviews:item", args=[*base, following])
+        if following
+        else reverse("reviews:queue", args=base),
+        "previous_url": reverse("reviews:item", args=[*base, item.position - 1]) if item.position > 1 else "",
+    }
+
+
+def _facts(item: ReviewItem) -> dict[str, Any]:
+    """What is said about the item once it is revealed."""
+    queue = item.queue
+    lesion = item.lesion
+    truth = f"{lesion}, {lesion.get_lesion_type_display().lower()}, {lesion.malignancy}" if lesion else "no lesion here"
+    return {
+        "truth": truth,
+        "evidence": lesion.evidence if lesion else "",
+        "view": f"{item.view.laterality} {item.view.position}",
+        "finder": str(queue.finder),
+        "outcome": ("missed: " if lesion else "false: ") + (item.outcome or "no lesion"),
+        "other": str(queue.run if queue.kind == queue.Kind.GAINED else queue.against) if queue.against else "",
+    }
+
+
+@require_safe
+@project_page(permissions.REVIEW)
+@refusals_as_text
+def layers_json(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
+    """The layers of the case for the viewer: empty until the reader has revealed the item."""
+    assert isinstance(request.user, User)
+    found = _item(request, project, number, position)
+    content = EMPTY
+    if selectors.revealed(found, request.user):
+        services.open_layers(actor=request.user, item=found, session=request.session)
+        exam = viewer.exam_or_404(project, found.view.exam.number)
+        above = found.queue.score_above
+        if found.score is not None and found.score <= above:
+            # a miss of low score shows only when findings down to that score are drawn
+            above = max(0.0, found.score - 0.005)
+        content = layers.layers(exam, run=found.queue.finder, score=above)
+    response = JsonResponse(content)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_POST
+@project_page(permissions.REVIEW)
+@refusals_as_text
+def reveal(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
+    """Show truth and findings from here on; answers with the panel."""
+    assert isinstance(request.user, User)
+    found = _item(request, project, number, position)
+    services.count_look(actor=request.user, experiment=found.queue.run.arm.experiment, test_set=found.queue.test_set)
+    form = AnswerForm({"state": Answer.State.ANSWERED, "seconds": request.POST.get("seconds", "")})
+    form.is_valid()
+    services.reveal(actor=request.user, item=found, seconds=form.cleaned_data.get("seconds") or 0.0)
+    if not request.headers.get("HX-Request"):
+        return redirect("reviews:item", project.slug, number, position)
+    return render(request, "reviews/_panel.html", _reading(found, request.user) | {"just_revealed": True})
+
+
+@require_POST
+@project_page(permissions.REVIEW)
+@refusals_as_text
+def answer(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
+    """Store a revision; a skip goes on to the next item, a reason answers with what follows it on the page."""
+    assert isinstance(request.user, User)
+    found = _item(request, project, number, position)
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        raise UserError("Choose one of the reasons; a note has at most 1,000 characters.")
+    given = form.cleaned_data
+    services.answer(
+        actor=request.user,
+        item=found,
+        state=given["state"],
+        reason=given["reason"],
+        note=given["note"],
+        seconds=given["seconds"] or 0.0,
+    )
+    reading = _reading(found, request.user)
+    if not request.headers.get("HX-Request"):
+        return redirect("reviews:item", project.slug, number, position)
+    if given["state"] == Answer.State.SKIPPED:
+        moved = HttpResponse(status=204)
+        moved["HX-Redirect"] = reading["next_url"]
+        return moved
+    whole = given["state"] == Answer.State.WITHDRAWN
+    return render(request, "reviews/_panel.html" if whole else "reviews/_after.html", reading | {"swapped": True})

@@ -1,0 +1,176 @@
+"""Reading queues and answers; a reader sees the answers of others only after giving their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import Http404
+
+from webapp.accounts import permissions
+from webapp.accounts.models import Project, User
+from webapp.accounts.selectors import projects_of
+from webapp.experiments.models import Run, RunState
+from webapp.experiments.selectors import run_open_beside, runs_of
+from webapp.reviews.models import Answer, Reveal, ReviewItem, ReviewQueue
+
+DONE = (Answer.State.ANSWERED, Answer.State.SKIPPED)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a reader is in a queue."""
+
+    total: int
+    answered: int
+    skipped: int
+    following: int | None
+    """Position to go on at: the first untouched item, then the first skipped one; None where all are answered."""
+
+    @property
+    def open(self) -> int:
+        """Items neither answered nor skipped."""
+        return self.total - self.answered - self.skipped
+
+    @property
+    def finished(self) -> bool:
+        """Whether every item was answered or skipped."""
+        return self.open == 0
+
+    @property
+    def percent(self) -> float:
+        """For the bar, 0 to 100."""
+        return 100 * (self.answered + self.skipped) / self.total
+
+
+def queues_of(user: User | AnonymousUser, project: Project) -> QuerySet[ReviewQueue]:
+    """Queues of a project the person may see, newest first."""
+    return (
+        ReviewQueue.objects.filter(project=project, project__in=projects_of(user))
+        .select_related("project", "run__arm__experiment__version__dataset", "against__arm", "created_by")
+        .order_by("-number")
+    )
+
+
+def queue_or_404(user: User | AnonymousUser, project: Project, number: int) -> ReviewQueue:
+    """A queue the person may see.
+
+    Raises
+    ------
+    Http404
+    """
+    found = queues_of(user, project).filter(number=number).first()
+    if found is None:
+        raise Http404("No such review.")
+    return found
+
+
+def item_or_404(queue: ReviewQueue, position: int) -> ReviewItem:
+    """An item of a queue, with its view and lesion.
+
+    Raises
+    ------
+    Http404
+    """
+    found = queue.items.select_related("view__exam__patient__site", "lesion").filter(position=position).first()
+    if found is None:
+        raise Http404("No such item: its case may have been removed.")
+    found.queue = queue
+    return found
+
+
+def reviewable_runs(user: User | AnonymousUser, project: Project) -> QuerySet[Run]:
+    """Finished runs whose experiments have no open run, the newest experiment first."""
+    return (
+        runs_of(user, project)
+        .filter(state=RunState.DONE)
+        .exclude(run_open_beside())
+        .order_by("-arm__experiment__number", "arm__position", "seed")
+    )
+
+
+def states(queue: ReviewQueue, reader: User) -> dict[int, str]:
+    """State of the reader's current answer by position; "" for an open item."""
+    given = dict(
+        Answer.objects.filter(item__queue=queue, reader=reader, current=True, state__in=DONE).values_list(
+            "item_id", "state"
+        )
+    )
+    return {position: given.get(pk, "") for pk, position in queue.items.values_list("pk", "position")}
+
+
+def progress(queue: ReviewQueue, reader: User) -> Progress:
+    """How far the reader is."""
+    return progress_of(states(queue, reader))
+
+
+def progress_of(by_position: dict[int, str], after: int = 0) -> Progress:
+    """Progress from `states`; `following` is looked for behind position `after` first."""
+    order = sorted(by_position, key=lambda position: (position <= after, position))
+    open_ones = [
+        position for state in ("", Answer.State.SKIPPED) for position in order if by_position[position] == state
+    ]
+    open_ones = [position for position in open_ones if position != after]
+    given = list(by_position.values())
+    return Progress(
+        total=len(given),
+        answered=given.count(Answer.State.ANSWERED),
+        skipped=given.count(Answer.State.SKIPPED),
+        following=open_ones[0] if open_ones else None,
+    )
+
+
+def readers(queue: ReviewQueue) -> list[tuple[User, Progress]]:
+    """Everyone who has answered or skipped an item, with how far they are, by name."""
+    people = User.objects.filter(review_answers__item__queue=queue).distinct().order_by("username")
+    return [(reader, progress(queue, reader)) for reader in people]
+
+
+def revealed(item: ReviewItem, reader: User) -> bool:
+    """Whether truth and findings may be shown to the reader."""
+    return Reveal.objects.filter(item=item, reader=reader).exists()
+
+
+def own_answer(item: ReviewItem, reader: User) -> Answer | None:
+    """The reader's current answer, None where there is none or it was taken back."""
+    return Answer.objects.filter(item=item, reader=reader, current=True, state__in=DONE).first()
+
+
+def others_answers(item: ReviewItem, reader: User) -> list[Answer]:
+    """What others said about an item, empty until the reader has given a reason."""
+    own = own_answer(item, reader)
+    if own is None or own.state != Answer.State.ANSWERED:
+        return []
+    return list(
+        Answer.objects.filter(item=item, current=True, state=Answer.State.ANSWERED)
+        .exclude(reader=reader)
+        .select_related("reader")
+        .order_by("reader__username")
+    )
+
+
+def readable_answers(user: User, project: Project, queues: QuerySet[ReviewQueue]) -> QuerySet[Answer]:
+    """All revisions the person may read: their own; those of others in queues the person has finished.
+
+    Who cannot review is no reader and reads all.
+    """
+    found = Answer.objects.filter(item__queue__in=queues).select_related(
+        "reader",
+        "item__queue__run__arm__experiment",
+        "item__queue__against__arm",
+        "item__view__exam__patient__site",
+        "item__lesion",
+    )
+    if not permissions.may(user, project, permissions.REVIEW):
+        return found
+    own = Answer.objects.filter(item=OuterRef("pk"), reader=user, current=True, state__in=DONE)
+    unfinished = ReviewItem.objects.filter(queue__in=queues).exclude(Exists(own)).values("queue")
+    return found.filter(Q(reader=user) | ~Q(item__queue__in=unfinished))
+
+
+def open_for(user: User, project: Project) -> list[tuple[ReviewQueue, int]]:
+    """Queues with items this person has not answered or skipped, with how many are left."""
+    own = Answer.objects.filter(item=OuterRef("items"), reader=user, current=True, state__in=DONE)
+    counted = queues_of(user, project).annotate(left=Count("items", filter=~Exists(own)))
+    return [(queue, queue.left) for queue in counted if queue.left]
