@@ -20,6 +20,10 @@ BENCHMARKS = (
     "simulation_throughput",
     "insertion_oracle",
     "shortcuts",
+    "places",
+    "clusters",
+    "recombined_edit",
+    "phantoms",
 )
 
 

@@ -4,10 +4,10 @@ Edited: outlines of simulated cases. Untouched: the same outlines on the same ho
 and form are drawn by the same rule and only the edit differs. Hosts are lesion-free phantoms of both sites and both
 views: the small size (0.4 mm pixels), the same windowed to 8 bit with left-out grey codes, and 0.1 mm pixels on a
 detector of half the field. The recombined image is edited with relative contrast 1, for enhancement itself is signal.
-Positions are compared with random places of the permitted area. The literal recombined edit of S000 is the
+Positions are compared with the centres of cells drawn evenly. The literal recombined edit of S000 is the
 negative control. Intervals: bootstrap over hosts.
 
-Run: ``OMP_NUM_THREADS=1 python -m benchmarks.shortcuts [--hosts 100] [--variants 6] [--kinds small,windowed,fine]``
+Run: ``OMP_NUM_THREADS=1 python -m benchmarks.shortcuts [--hosts 100] [--variants 7] [--kinds small,windowed,fine]``
 """
 
 from __future__ import annotations
