@@ -43,7 +43,7 @@ def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
         "reviews/queue.html",
         {
             "queue": found,
-            "title": title(found),
+            "queue_title": title(found),
             "source": source(found),
             "own": selectors.progress(found, request.user),
             "readers": reading,
@@ -118,6 +118,7 @@ def _parts(project: Project, chosen: dict[str, Any], where: dict[str, int], ways
                 "by": by,
                 "id": f"reasons-{by}",
                 "blocks": blocks,
+                "drawn": [trace["name"] for trace in drawn["data"]],
                 "figure": drawn if drawn["data"] else None,
                 "left_out": [
                     f"{block['name']}: n={block['n']}, too few" for block in blocks if block["n"] < FEWEST_SHOWN

@@ -71,7 +71,7 @@ def item(request: HttpRequest, project: Project, number: int, position: int) -> 
         {
             "exam": exam,
             "bundle": bundle(),
-            "title": title(found.queue),
+            "queue_title": title(found.queue),
             "source": source(found.queue),
             "hints": HINTS,
             "pictures": [

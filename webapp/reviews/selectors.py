@@ -39,9 +39,9 @@ class Progress:
         return self.open == 0
 
     @property
-    def percent(self) -> float:
-        """For the bar, 0 to 100."""
-        return 100 * (self.answered + self.skipped) / self.total
+    def share(self) -> float:
+        """Of the items that were answered or skipped, for the bar."""
+        return (self.answered + self.skipped) / self.total if self.total else 1.0
 
 
 def queues_of(user: User | AnonymousUser, project: Project) -> QuerySet[ReviewQueue]:
@@ -151,9 +151,10 @@ def others_answers(item: ReviewItem, reader: User) -> list[Answer]:
 
 
 def readable_answers(user: User, project: Project, queues: QuerySet[ReviewQueue]) -> QuerySet[Answer]:
-    """All revisions the person may read: their own; those of others in queues the person has finished.
+    """All revisions the person may read: their own, and those of others on the items the person gave a reason for.
 
-    Who cannot review is no reader and reads all.
+    The latter only once the person has finished the queue, so that a breakdown is never of half a queue. Who cannot
+    review is no reader and reads all.
     """
     found = Answer.objects.filter(item__queue__in=queues).select_related(
         "reader",
@@ -166,7 +167,8 @@ def readable_answers(user: User, project: Project, queues: QuerySet[ReviewQueue]
         return found
     own = Answer.objects.filter(item=OuterRef("pk"), reader=user, current=True, state__in=DONE)
     unfinished = ReviewItem.objects.filter(queue__in=queues).exclude(Exists(own)).values("queue")
-    return found.filter(Q(reader=user) | ~Q(item__queue__in=unfinished))
+    answered = Answer.objects.filter(item=OuterRef("item"), reader=user, current=True, state=Answer.State.ANSWERED)
+    return found.filter(Q(reader=user) | (~Q(item__queue__in=unfinished) & Q(Exists(answered))))
 
 
 def open_for(user: User, project: Project) -> list[tuple[ReviewQueue, int]]:

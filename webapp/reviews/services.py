@@ -37,7 +37,6 @@ def require_creator(user: User, project: Project) -> None:
         )
 
 
-@transaction.atomic
 def create_queue(
     *,
     actor: User,
@@ -74,6 +73,7 @@ def create_queue(
         raise UserError("The run was not evaluated on this test set: choose another.", field="run")
     above = float(evaluation.protocol["score_above"]) if score_above is None else score_above
     chosen = selection.rows(evaluation, kind, group, above, reference)
+    # a look also where it turns out that there is nothing to review: outside of the transaction below
     count_look(actor=actor, experiment=experiment, test_set=test_set)
     views = View.objects.filter(exam__project=project).select_related("exam").in_bulk({row.view for row in chosen})
     known = sorted(
@@ -89,47 +89,50 @@ def create_queue(
     if not known:
         words = ReviewQueue.Kind(kind).label.lower()
         raise UserError(f"There are no {words} at score > {above:.3f}: choose another run, threshold or test set.")
-    last = ReviewQueue.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0
-    queue = ReviewQueue.objects.create(
-        project=project,
-        number=last + 1,
-        kind=kind,
-        run=run,
-        against=against if kind in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST} else None,
-        test_set=test_set,
-        group=group,
-        score_above=above,
-        protocol_hash=evaluation.protocol_hash,
-        test_set_digest=evaluation.result["test_set_digest"],
-        size=len(known),
-        created_by=actor,
-    )
-    ReviewItem.objects.bulk_create(
-        ReviewItem(
-            queue=queue,
-            position=position,
-            view_id=row.view,
-            lesion_id=row.lesion,
-            finding=row.finding,
-            outcome=row.outcome,
-            score=row.score,
-            iou=row.iou,
+    with transaction.atomic():
+        # one queue at a time takes the next number
+        Project.objects.select_for_update().get(pk=project.pk)
+        last = ReviewQueue.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0
+        queue = ReviewQueue.objects.create(
+            project=project,
+            number=last + 1,
+            kind=kind,
+            run=run,
+            against=against if kind in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST} else None,
+            test_set=test_set,
+            group=group,
+            score_above=above,
+            protocol_hash=evaluation.protocol_hash,
+            test_set_digest=evaluation.result["test_set_digest"],
+            size=len(known),
+            created_by=actor,
         )
-        for position, row in enumerate(known, start=1)
-    )
-    audit.record(
-        actor=actor,
-        action="reviews.create_queue",
-        project=project,
-        target=queue,
-        run=run.pk,
-        against=queue.against_id,
-        test_set=test_set,
-        kind=kind,
-        group=group,
-        score_above=above,
-        items=len(known),
-    )
+        ReviewItem.objects.bulk_create(
+            ReviewItem(
+                queue=queue,
+                position=position,
+                view_id=row.view,
+                lesion_id=row.lesion,
+                finding=row.finding,
+                outcome=row.outcome,
+                score=row.score,
+                iou=row.iou,
+            )
+            for position, row in enumerate(known, start=1)
+        )
+        audit.record(
+            actor=actor,
+            action="reviews.create_queue",
+            project=project,
+            target=queue,
+            run=run.pk,
+            against=queue.against_id,
+            test_set=test_set,
+            kind=kind,
+            group=group,
+            score_above=above,
+            items=len(known),
+        )
     return queue
 
 

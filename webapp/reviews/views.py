@@ -59,7 +59,7 @@ def queue_list(request: HttpRequest, project: Project) -> HttpResponse:
                 "finished": sum(progress.finished for _, progress in reading),
             }
         )
-    experiments = sorted({one.run.arm.experiment.number for one in page})
+    experiments = sorted({one.run.arm.experiment.number for one in page if one.kind == ReviewQueue.Kind.MISSED})
     return render(
         request,
         "reviews/list.html",

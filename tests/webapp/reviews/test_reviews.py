@@ -320,6 +320,18 @@ def test_readers_see_each_other_only_after_their_own_answer(
     assert {row["reader"] for row in exported(second)} == {"reader-a", "reader-b"}
 
 
+def test_who_skips_an_item_does_not_read_what_others_said_of_it(
+    queue: ReviewQueue, radiologist: User, second: User
+) -> None:
+    items = list(queue.items.all())
+    read(radiologist, queue, ["dense"] * len(items))
+    read(second, queue, ["small"] * len(items))
+    services.answer(actor=second, item=items[0], state="skipped")
+
+    assert "1" not in {row["position"] for row in exported(second) if row["reader"] == "reader-a"}
+    assert selectors.others_answers(items[0], second) == []
+
+
 def exported(person: User) -> list[dict[str, str]]:
     written = client_of(person).get(address("csv", 1)).content.decode()
     return list(csv.DictReader(io.StringIO(written)))
