@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LesionType = Literal["mass", "cluster", "other"]
@@ -39,3 +39,9 @@ class Finding:
     def is_malignant(self) -> bool:
         """Malignancy class of the finding (p > 0.5)."""
         return self.malignancy > 0.5
+
+    def shifted(self, x: float, y: float) -> Finding:
+        """The same finding in an image whose corner lies (x, y) pixels before this one's."""
+        x1, y1, x2, y2 = self.box
+        contour = self.contour and tuple((px + x, py + y) for px, py in self.contour)
+        return replace(self, box=(x1 + x, y1 + y, x2 + x, y2 + y), contour=contour)

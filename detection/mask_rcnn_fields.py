@@ -171,7 +171,8 @@ class MaskRCNNFields:
         None,
         "Initial weights file",
         MODEL,
-        "Local file with COCO weights of maskrcnn_resnet50_fpn (.pth or .safetensors). Empty: random start. "
+        "Local file with COCO weights of maskrcnn_resnet50_fpn, or ImageNet weights of the ResNet chosen as backbone "
+        "(.pth or .safetensors). Empty: random start. "
         "Nothing is ever downloaded.",
     )
     trainable_layers: int = integer(

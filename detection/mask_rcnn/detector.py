@@ -23,6 +23,7 @@ from detection.errors import EmptySampleSet, NotTrained, StorageFailed, Unreadab
 from detection.finding import Finding
 from detection.mask_rcnn.inference import find
 from detection.mask_rcnn.model import build, freeze
+from detection.mask_rcnn.samples import SamplePredictions
 from detection.mask_rcnn.tile_batches import TrainingBatches, ValidationBatches
 from detection.mask_rcnn.tile_set import TileSet
 from detection.mask_rcnn.view_store import prepare_views
@@ -88,17 +89,14 @@ class MaskRCNNDetector:
         origin = _initialise(model, configuration, progress)
         _write_text(directory / CONFIGURATION, configuration.to_json())
         prepared = directory / _PREPARED
-        sets = [
-            TileSet(
-                prepare_views(
-                    samples, configuration.preprocessing, prepared, progress=progress, should_stop=should_stop
-                ),
-                configuration,
-            )
+        prepared_views = [
+            prepare_views(samples, configuration.preprocessing, prepared, progress=progress, should_stop=should_stop)
             for samples in (training, validation)
         ]
+        sets = [TileSet(views, configuration) for views in prepared_views]
         _require_something_to_learn(sets[0], sets[1], configuration)
         size = configuration.batch_size
+        sample = SamplePredictions(prepared_views[1], configuration, directory, chosen, progress)
         loop = TrainingLoop(
             model,
             TrainingBatches(sets[0], batch_size=size, seed=configuration.seed),
@@ -109,6 +107,7 @@ class MaskRCNNDetector:
             device=chosen,
             progress=progress,
             should_stop=should_stop,
+            after_epoch=sample,
         )
         curve, best_epoch = loop.run()
         weights = directory / BEST
@@ -150,7 +149,7 @@ class MaskRCNNDetector:
         with memory_errors(self._device):
             found = find(self._model, prepared.channels, self._configuration, self._device)
         row0, _, column0, _ = prepared.crop
-        return [_shifted(finding, float(column0), float(row0)) for finding in found]
+        return [finding.shifted(float(column0), float(row0)) for finding in found]
 
     def describe(self) -> dict[str, Any]:
         """JSON-ready description: family, configuration, training record and digest of the weights."""
@@ -283,9 +282,3 @@ def _write_text(path: Path, text: str) -> None:
     except OSError as error:
         raise StorageFailed(f"{path.parent.name} cannot be created.", "Check permissions.") from error
     checkpoints.write_whole(path, lambda temporary: temporary.write_text(text))
-
-
-def _shifted(finding: Finding, x: float, y: float) -> Finding:
-    x1, y1, x2, y2 = finding.box
-    contour = finding.contour and tuple((px + x, py + y) for px, py in finding.contour)
-    return Finding((x1 + x, y1 + y, x2 + x, y2 + y), finding.score, finding.malignancy, finding.lesion_type, contour)

@@ -16,11 +16,15 @@ from detection.errors import MissingWeights, UnsuitableWeights
 
 # The last layers depend on the number of classes, which differs from COCO's 91.
 _CLASS_LAYERS = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
+_BACKBONE = "backbone.body."
 _COUNTER = "num_batches_tracked"
 
 
 def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
-    """Load every layer but the class-dependent last ones from a file of a Mask R-CNN.
+    """Load every layer but the class-dependent last ones from a file of a Mask R-CNN, or a ResNet into its backbone.
+
+    A file of a ResNet classifier (torchvision's ImageNet weights, known by their layer ``fc``) leaves pyramid and heads
+    as they are.
 
     Returns
     -------
@@ -44,6 +48,9 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
     given = _read(path)
     expected = model.state_dict()
     wanted = {name for name in expected if not name.startswith(_CLASS_LAYERS) and not name.endswith(_COUNTER)}
+    if "fc.weight" in given:
+        given = {_BACKBONE + name: value for name, value in given.items() if not name.startswith("fc.")}
+        wanted = {name for name in wanted if name.startswith(_BACKBONE)}
     missing = sorted(wanted - set(given))
     misshapen = sorted(name for name in wanted & set(given) if given[name].shape != expected[name].shape)
     surplus = sorted(
@@ -57,7 +64,8 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
             f"The weights in {path.name} do not fit the model: {len(missing)} tensors missing, "
             f"{len(misshapen)} of another shape, {len(surplus)} unknown (first: {first}).",
             "Use the COCO weights of torchvision's maskrcnn_resnet50_fpn with the backbone ResNet-50, "
-            "frozen or batch normalisation and the widths of the preset paper-2024.",
+            "frozen or batch normalisation and the widths of the preset paper-2024, or the ImageNet weights of the "
+            "chosen ResNet.",
         )
     model.load_state_dict({name: given[name] for name in wanted}, strict=False)
     return {
@@ -65,7 +73,7 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
         "file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "loaded": len(wanted),
-        "fresh": len([name for name in expected if name.startswith(_CLASS_LAYERS)]),
+        "fresh": len([name for name in expected if name not in wanted and not name.endswith(_COUNTER)]),
     }
 
 

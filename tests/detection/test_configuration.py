@@ -113,6 +113,34 @@ def test_paper_2024_follows_section_2_3_of_the_paper() -> None:
         assert preset.sources[field].startswith("paper")
 
 
+def test_beuque_2023_follows_the_paper_and_says_where_it_cannot() -> None:
+    preset = presets()["beuque-2023"]
+    values = preset.configuration
+    assert (values.backbone, values.classes, values.preprocessing, values.tiles) == (
+        "resnet101",
+        "two",
+        "s004",
+        "whole",
+    )
+    assert (values.input_min_size, values.input_max_size) == (471, 2630)
+    assert (values.optimiser, values.learning_rate, values.batch_size, values.epochs) == ("adam", 1e-5, 1, 30)
+    assert (values.schedule, values.findings_per_view) == ("plateau", 5)
+    assert (values.flip_probability, values.vertical_flip_probability) == (0.0, 0.5)
+    assert "not a reproduction" in preset.description
+    assert "test set" in preset.sources["best_epoch"]
+
+
+def test_modern_never_reduces_an_image_and_declares_its_values_as_decisions() -> None:
+    preset = presets()["modern"]
+    values = preset.configuration
+    assert values.tiles == "native"
+    assert values.input_min_size >= values.tile_size
+    assert (values.sampling, values.schedule, values.mixed_precision) == ("balanced", "cosine", True)
+    assert values.lesion_free_share > 0
+    assert values.weight_averaging > 0
+    assert all(source.startswith("decision of this project") for source in preset.sources.values())
+
+
 def test_every_source_of_a_preset_names_an_existing_field() -> None:
     known = set(declared(MaskRCNNConfiguration))
     for preset in presets().values():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from torchvision.models import resnet18
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from detection.configuration import MaskRCNNConfiguration
@@ -19,6 +20,7 @@ from detection.mask_rcnn.inference import detect, find, probability_of_malignanc
 from detection.mask_rcnn.model import build, freeze
 from detection.mask_rcnn.weights import load_initial_weights
 from detection.preset import presets
+from detection.tiles import layout
 from tests.detection.conftest import tiny
 
 
@@ -159,4 +161,41 @@ def test_malignancy_is_the_share_of_the_malignant_classes_or_follows_label_and_s
 def test_every_preset_describes_a_model_that_can_be_built() -> None:
     for preset in presets().values():
         smaller: MaskRCNNConfiguration = dataclasses.replace(preset.configuration, box_head_width=32)
-        assert build(smaller).roi_heads.box_predictor.cls_score.out_features == 5
+        outputs = 3 if preset.configuration.classes == "two" else 5
+        assert build(smaller).roi_heads.box_predictor.cls_score.out_features == outputs
+
+
+def test_a_calcification_of_two_pixels_reaches_the_network_of_modern_unchanged() -> None:
+    # 0.2 mm at 0.1 mm a pixel; a breast crop of 2294 x 1100 pixels.
+    channels = torch.full((3, 2294, 1100), 0.4)
+    channels[:, 1500:1502, 700:702] = 0.9
+    seen = {}
+    for name in ("modern", "released-code-2024"):
+        configuration = presets()[name].configuration
+        tiles = layout((2294, 1100), configuration.tiles, size=configuration.tile_size)
+        tile = next(tile for tile in tiles if tile.row0 < 1490 and tile.row1 > 1512 and tile.column1 > 712)
+        model = build(tiny(input_min_size=configuration.input_min_size, input_max_size=configuration.input_max_size))
+        image = channels[:, tile.row0 : tile.row1, tile.column0 : tile.column1]
+        prepared, _ = model.transform([image])
+        plane = prepared.tensors[0, 0] * model.transform.image_std[0] + model.transform.image_mean[0]
+        rows, columns = prepared.image_sizes[0]
+        seen[name] = ((rows, columns) == tile.shape, float((plane[:rows, :columns] - 0.4).sum()))
+    # Four pixels of contrast 0.5; reduced to 1333 rows less than half of that is left.
+    assert seen["modern"] == (True, pytest.approx(2.0, abs=1e-2))
+    assert not seen["released-code-2024"][0]
+    assert seen["released-code-2024"][1] < 1.0
+
+
+def test_imagenet_weights_of_the_backbone_alone_are_loaded_and_the_record_counts_the_rest_as_fresh(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "resnet18.safetensors"
+    given = dict(resnet18(weights=None).state_dict())
+    save_file(given, path)
+    model = build(tiny(backbone="resnet18", normalisation="frozen"))
+    record = load_initial_weights(model, path)
+    assert torch.equal(model.backbone.body.layer4[1].conv2.weight, given["layer4.1.conv2.weight"])
+    assert record["loaded"] == len([name for name in model.state_dict() if name.startswith("backbone.body.")])
+    assert record["loaded"] + record["fresh"] == len(model.state_dict())
+    with pytest.raises(UnsuitableWeights, match="do not fit"):
+        load_initial_weights(build(tiny(backbone="resnet101", normalisation="frozen")), path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,3 +127,20 @@ def test_kept_boxes_never_overlap_more_than_allowed_and_come_best_first(
         assert (overlaps(corners[index], others) <= 0.2).all()
     if corners:
         assert scores[kept[0]] == max(scores)
+
+
+@given(
+    rows=st.integers(1, 4000), columns=st.integers(1, 4000), size=st.integers(64, 1500), overlap=st.floats(0.0, 0.75)
+)
+def test_native_tiles_cover_the_image_at_full_size_and_share_what_is_asked(
+    rows: int, columns: int, size: int, overlap: float
+) -> None:
+    tiles = layout((rows, columns), "native", size=size, overlap=overlap)
+    for length, spans in (
+        (rows, sorted({(tile.row0, tile.row1) for tile in tiles})),
+        (columns, sorted({(tile.column0, tile.column1) for tile in tiles})),
+    ):
+        assert all(end - start == min(length, size) for start, end in spans)
+        assert (spans[0][0], spans[-1][1]) == (0, length)
+        for (_, end), (start, _) in itertools.pairwise(spans):
+            assert end - start >= int(size * overlap)
