@@ -55,6 +55,7 @@ def test_every_page_is_accessible_and_keeps_the_policy(
     # The rows of this test have no image files behind them.
     clean_console.allow("404")
     clean_console.allow("422")
+    clean_console.allow("cannot be hung")
     page = sign_in(world.people["admin"])
     page.goto(f"{live_server.url}/health/")
     page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")

@@ -17,6 +17,18 @@ BY: dict[str, Callable[[Answer], str]] = {
 Address = Callable[..., str]
 
 
+def once(answers: Iterable[Answer], by: str) -> list[Answer]:
+    """Each lesion view (or finding) of an arm or site once, with the newest answer.
+
+    Several queues may hold it: of two thresholds, seeds or, within a site, arms.
+    """
+    newest: dict[tuple[str, int, int | None, int | None], Answer] = {}
+    for one in sorted(answers, key=lambda answer: (answer.time, answer.pk)):
+        item = one.item
+        newest[BY[by](one), item.view_id, item.lesion_id, None if item.lesion_id else item.finding] = one
+    return list(newest.values())
+
+
 def tables(answers: list[Answer], by: str, address: Address) -> list[dict[str, Any]]:
     """One block for each arm or site, one row for each reason given anywhere.
 
@@ -29,7 +41,7 @@ def tables(answers: list[Answer], by: str, address: Address) -> list[dict[str, A
     from detection.evaluation.intervals import proportion_interval
 
     blocks: dict[str, Counter[str]] = {}
-    for one in answers:
+    for one in once(answers, by):
         blocks.setdefault(BY[by](one), Counter())[one.reason] += 1
     given = [reason for reason in Reason if any(counts[reason] for counts in blocks.values())]
     return [

@@ -171,13 +171,12 @@ def answers(request: HttpRequest, project: Project) -> HttpResponse:
     listed = selectors.readable_answers(
         request.user, project, ReviewQueue.objects.filter(pk__in=queues.order_by().values("pk"))
     ).filter(current=True, state=Answer.State.ANSWERED, reader=asked["reader"])
-    if asked["reason"]:
-        listed = listed.filter(reason=asked["reason"])
-    if asked["site"]:
-        listed = listed.filter(item__view__exam__patient__site__code=asked["site"])
     rows = list(listed.order_by("item__queue__number", "item__position"))
-    if asked["arm"]:
-        rows = [one for one in rows if breakdown.BY["arm"](one) == asked["arm"]]
+    for by in breakdown.BY:
+        if asked[by]:
+            rows = [one for one in breakdown.once(rows, by) if breakdown.BY[by](one) == asked[by]]
+    if asked["reason"]:
+        rows = [one for one in rows if one.reason == asked["reason"]]
     may_review = permissions.may(request.user, project, permissions.REVIEW)
     return render(
         request,

@@ -360,6 +360,27 @@ def test_shares_are_wilson_intervals_and_each_opens_its_answers(
     assert (by_arm["figure"] is not None) == (queue.size >= 10)
 
 
+def test_a_lesion_in_two_queues_of_an_arm_counts_once_with_the_newest_answer(
+    queue: ReviewQueue, radiologist: User, first_arm: Run
+) -> None:
+    read(radiologist, queue, ["dense"] * queue.size)
+    again = services.create_queue(
+        actor=radiologist, project=queue.project, run=first_arm, test_set="internal_test", kind="missed"
+    )
+    read(radiologist, again, ["small"])
+    client = client_of(radiologist)
+
+    block = client.get(address("experiment", 1)).context["parts"][0]["blocks"][0]
+
+    assert block["n"] == queue.size
+    assert {row["reason"]: row["interval"]["numerator"] for row in block["rows"]} == {
+        "dense": queue.size - 1,
+        "small": 1,
+    }
+    listed = [client.get(row["url"]).context["page"].paginator.count for row in block["rows"]]
+    assert listed == [row["interval"]["numerator"] for row in block["rows"]]
+
+
 def test_agreement_is_cohens_kappa_of_two_who_finished() -> None:
     sklearn = pytest.importorskip("sklearn.metrics")
     first = ["dense"] * 8 + ["small"] * 4 + ["edge"] * 3
