@@ -16,6 +16,7 @@ BENCHMARKS = (
     "preprocessing",
     "evaluation",
     "cases_page",
+    "training_loop",
     "texture",
     "simulation_throughput",
     "insertion_oracle",

@@ -85,7 +85,7 @@ def draw(folder: Path, count: int, side: int) -> SampleSet:
         paths = [folder / f"{index}-{name}.png" for name in ("low", "recombined")]
         for path, pixels in zip(paths, pair, strict=True):
             cv2.imwrite(str(path), pixels.clip(0, 255).astype(np.uint8))
-        samples.append(Sample(f"v{index}", f"p{index}", *paths, "L", "CC", None, "phantom", tuple(lesions)))
+        samples.append(Sample(f"v{index}", f"p{index}", paths[0], paths[1], "L", "CC", None, "phantom", tuple(lesions)))
     return SampleSet("drawn", tuple(samples))
 
 
