@@ -21,7 +21,7 @@ SignIn = Callable[..., Page]
 PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
 """A folder to leave pictures in, for a person to look at."""
 READY = "document.querySelector('[data-case-viewer]')?.dataset.ready === 'true'"
-OUTLINES = "document.querySelectorAll('.viewer-overlay .layer-annotation .stroke').length"
+OUTLINES = "document.querySelectorAll('.viewer-overlay .layer-annotation:not(.off) .stroke').length"
 
 
 def picture(page: Page, name: str) -> None:
@@ -63,7 +63,7 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     accessible()
     picture(page, "review-look")
 
-    page.keyboard.press("1")  # no reason before the reveal
+    page.keyboard.press("1")  # no reason before the reveal, and no layer hidden by it
     page.keyboard.press("r")
     until(f"{OUTLINES} > 0")
     accessible()

@@ -72,9 +72,11 @@ function bindKeys(root: HTMLElement, viewer: Viewer): void {
   bindHold("h", "hold: host of the synthetic case", (on) => viewer.showFace(on ? "host" : "synthetic"), synthetic);
   bind("d", "difference to the host", () => viewer.showFace(viewer.synthetic.face === "difference" ? "synthetic" : "difference"), synthetic);
   bind("Shift+h", "synthetic and host in turn", () => run.flicker?.(), synthetic);
-  bind("1", "annotation layer", () => viewer.panel.toggle("annotation"));
-  bind("2", "synthetic layer", () => viewer.panel.toggle("synthetic"));
-  bind("3", "prediction layer", () => viewer.panel.toggle("prediction"));
+  // in a review the digits are reasons, and must not hide layers before the reveal
+  const layerKeys = (): boolean => root.dataset.review === undefined;
+  bind("1", "annotation layer", () => viewer.panel.toggle("annotation"), layerKeys);
+  bind("2", "synthetic layer", () => viewer.panel.toggle("synthetic"), layerKeys);
+  bind("3", "prediction layer", () => viewer.panel.toggle("prediction"), layerKeys);
   bind("o", "all layers off or on", () => viewer.panel.toggleAll());
   bind("v", "hide or show the layers", () => viewer.panel.toggleAll());
   bind("g", "layout", () => viewer.setLayout(LAYOUTS[(LAYOUTS.indexOf(viewer.layout) + 1) % LAYOUTS.length] ?? "four"));
