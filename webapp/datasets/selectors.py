@@ -215,6 +215,9 @@ def difference_to_previous(version: DatasetVersion) -> VersionDifference | None:
     return VersionDifference(before.number, len(now - then), len(then - now), moved)
 
 
+HASHED_AT_ONCE = 500
+
+
 def content_hash(version: DatasetVersion) -> str:
     """SHA-256 over what the version contains: images by their digests, truth, splits and split settings.
 
@@ -227,7 +230,8 @@ def content_hash(version: DatasetVersion) -> str:
         .prefetch_related("view__images", "version_annotations__annotation__lesion")
         .order_by("patient__pseudonym", "view__exam__number", "view__laterality", "view__position")
     )
-    for member in views:
+    # in portions: SQLite refuses the lookups of thousands of rows at once
+    for member in views.iterator(chunk_size=HASHED_AT_ONCE):
         content: dict[str, Any] = {
             "patient": member.patient.pseudonym,
             "case": member.view.exam.number,

@@ -133,3 +133,15 @@ def test_a_case_of_another_project_is_refused(draft: DatasetVersion, curator: Us
 
     with pytest.raises(UserError, match="another project"):
         services.add_exams(actor=curator, version=draft, exams=[foreign])
+
+
+@pytest.mark.slow
+def test_a_version_of_more_views_than_a_database_expression_holds_is_frozen(project: Project, curator: User) -> None:
+    version = services.create_dataset(actor=curator, project=project, name="Large")
+    services.add_exams(actor=curator, version=version, exams=[records.make_exam(project) for _ in range(600)])
+    services.draw(actor=curator, version=version, settings=SplitSettings())
+
+    frozen = services.freeze(actor=curator, version=version)
+
+    assert frozen.version_views.count() == 2400
+    assert selectors.content_hash(frozen) == frozen.content_hash
