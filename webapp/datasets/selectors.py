@@ -15,7 +15,7 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
 from webapp.annotations.models import Annotation
 from webapp.cases.models import ImageKind, View
-from webapp.datasets.models import Dataset, DatasetVersion, Split, SplitAssignment, VersionView
+from webapp.datasets.models import Dataset, DatasetVersion, Split, SplitAssignment, VersionAnnotation, VersionView
 from webapp.datasets.splitting import PatientFacts
 
 UNDERPOWERED = 10
@@ -215,23 +215,21 @@ def difference_to_previous(version: DatasetVersion) -> VersionDifference | None:
     return VersionDifference(before.number, len(now - then), len(then - now), moved)
 
 
-HASHED_AT_ONCE = 500
-
-
 def content_hash(version: DatasetVersion) -> str:
     """SHA-256 over what the version contains: images by their digests, truth, splits and split settings.
 
     The order is fixed by pseudonyms and case numbers, so the same content gives the same hash whatever the row ids.
     """
+    # joined: a lookup of thousands of annotations by number is too long an expression for SQLite
+    truth = VersionAnnotation.objects.select_related("annotation__lesion")
     digest = hashlib.sha256()
     digest.update(json.dumps(version.split_settings, sort_keys=True).encode())
     views = (
         version.version_views.select_related("view__exam", "patient")
-        .prefetch_related("view__images", "version_annotations__annotation__lesion")
+        .prefetch_related("view__images", Prefetch("version_annotations", truth))
         .order_by("patient__pseudonym", "view__exam__number", "view__laterality", "view__position")
     )
-    # in portions: SQLite refuses the lookups of thousands of rows at once
-    for member in views.iterator(chunk_size=HASHED_AT_ONCE):
+    for member in views:
         content: dict[str, Any] = {
             "patient": member.patient.pseudonym,
             "case": member.view.exam.number,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Prefetch
 
 from detection.evaluation.protocol import Protocol
 from webapp.cases.models import View
-from webapp.datasets.models import VersionView
+from webapp.datasets.models import VersionAnnotation, VersionView
 from webapp.experiments.models import Experiment, Run
 from webapp.experiments.sample_sets import sample_id
 from webapp.results import selectors
@@ -212,7 +213,9 @@ def _traits(experiment: Experiment, test_set: str) -> dict[tuple[str, str], dict
     views = (
         VersionView.objects.filter(version=experiment.version, split=test_set)
         .select_related("view__exam__patient__site")
-        .prefetch_related("view__images", "version_annotations__annotation")
+        .prefetch_related(
+            "view__images", Prefetch("version_annotations", VersionAnnotation.objects.select_related("annotation"))
+        )
     )
     traits = {}
     for member in views:
