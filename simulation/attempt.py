@@ -315,6 +315,7 @@ def _insert(
         calibration=calibration,
         rng=rng,
         noise_consistency=settings.noise_consistency,
+        codes=host.low_energy_codes,
     )
 
 

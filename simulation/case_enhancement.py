@@ -72,6 +72,7 @@ def enhance_case(
         form=form,
         profile=host.profile,
         ghost=ghost if on else None,
+        codes=host.recombined_codes,
     )
     used = edge_sigma(mask, sigma) if edit.blend == "gain" else sigma
     record = {

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -132,9 +133,10 @@ def write_case(
 
 
 def _write_mask(mask: NDArray[np.bool_], path: Path) -> None:
-    """One bit for each pixel: an eighth of the bytes to compress."""
-    rows, columns = mask.shape
-    Image.frombytes("1", (columns, rows), np.packbits(mask, axis=1).tobytes()).save(path)
+    """One bit for each pixel, quickly: nearly all of them are 0."""
+    options = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+    if not cv2.imwrite(str(path), mask.view(np.uint8) * np.uint8(255), options):
+        raise OSError(f"{path.name} could not be written")
 
 
 def _write_images(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from imaging.pair import CEMPair
 from simulation.errors import AlreadyCalcified, BreastTooSmall, ImplantPresent, LesionFreeNotAsserted, UnusableInput
+from simulation.grey_codes import used_codes
 from simulation.host_breast import find_breast, find_side, refuse_saturated, require_registered
 from simulation.implant import find_implant
 from simulation.permitted_area import PermittedArea, pectoral_area, permitted_area
@@ -70,6 +72,16 @@ class Host:
     sha256: str
     assumptions: tuple[str, ...]
     most_calcifications: int | None = None
+
+    @functools.cached_property
+    def low_energy_codes(self) -> NDArray[np.int64]:
+        """Grey values that an edit of the low-energy image may use."""
+        return used_codes(self.low_energy, self.maximum)
+
+    @functools.cached_property
+    def recombined_codes(self) -> NDArray[np.int64]:
+        """Grey values that an edit of the recombined image may use."""
+        return used_codes(self.recombined, self.maximum)
 
 
 def prepare_host(

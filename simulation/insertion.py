@@ -103,6 +103,7 @@ def insert_calcifications(
     calibration: Calibration,
     rng: np.random.Generator,
     noise_consistency: bool = True,
+    codes: NDArray[np.int64] | None = None,
 ) -> Insertion:
     """Insert calcifications into a low-energy image.
 
@@ -124,6 +125,8 @@ def insert_calcifications(
         Noise and dithered rounding.
     noise_consistency : bool
         Whether the weakened beam's additional noise is added.
+    codes : ndarray of int64, optional
+        `used_codes` of the image, where they are known already.
     """
     region = _region(calcifications, image.shape, spacing_mm, profile)
     row0, row1, column0, column1 = region
@@ -144,7 +147,8 @@ def insert_calcifications(
     # the far tail of the template is no change at all
     change = np.where((np.abs(change) < SMALLEST_CHANGE) | (template == 0), 0, change)
     threshold = slow_dither((host.shape[0], host.shape[1]), DITHER_MM / spacing_mm, rng)
-    rounded = round_to_codes(host, change, used_codes(image, maximum), threshold)
+    allowed = used_codes(image, maximum) if codes is None else codes
+    rounded = round_to_codes(host, change, allowed, threshold)
     changed = change != 0
     clipped = changed & ((rounded <= 1) | (rounded >= maximum - 1))
     rounded = np.where(changed, np.clip(rounded, 1, maximum - 1), rounded)
@@ -188,6 +192,7 @@ def insert_within_limits(
     calibration: Calibration,
     rng: np.random.Generator,
     noise_consistency: bool = True,
+    codes: NDArray[np.int64] | None = None,
     tries: int = 4,
 ) -> Insertion:
     """As `insert_calcifications`, with less packing where the calcifications saturate or are too strong.
@@ -205,6 +210,7 @@ def insert_within_limits(
             calibration=calibration,
             rng=rng,
             noise_consistency=noise_consistency,
+            codes=codes,
         )
         tries -= 1
         median = float(np.median(insertion.contrast_to_noise))

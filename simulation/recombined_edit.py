@@ -99,6 +99,7 @@ def enhance(
     form: ContrastForm = "ratio",
     profile: VendorProfile | None = None,
     ghost: tuple[Box, NDArray[Any]] | None = None,
+    codes: NDArray[np.int64] | None = None,
 ) -> Enhancement:
     """Give the lesion a relative contrast against its ring.
 
@@ -124,6 +125,8 @@ def enhance(
         Needed for "iodine".
     ghost : ((rows, columns) slices, ndarray), optional
         Grey values to add there: the trace that calcifications leave in the recombined image.
+    codes : ndarray of int64, optional
+        `used_codes` of the image, where they are known already.
 
     Raises
     ------
@@ -139,12 +142,12 @@ def enhance(
         box = _union(box, ghost[0])
     host, inside = recombined[box].astype(np.float32), mask[box]
     trace = np.zeros(host.shape, np.float32) if ghost is None else _placed(ghost, box, host.shape)
-    codes = used_codes(recombined, maximum)
+    allowed = used_codes(recombined, maximum) if codes is None else codes
     threshold = _dither(inside, settings.sigma_px, rounding)
     image = recombined.copy()
 
     def show(change: NDArray[Any]) -> Contrast:
-        image[box] = round_to_codes(host, change + trace, codes, threshold).astype(recombined.dtype)
+        image[box] = round_to_codes(host, change + trace, allowed, threshold).astype(recombined.dtype)
         return measure_enhancement(image, mask, profile)
 
     if settings.blend == "literal":
