@@ -76,7 +76,8 @@ def checks_of(host: Host, attempt: Attempt, enhancement: Enhancement, sigma_px: 
             "recombined contrast, realised minus requested",
             enhancement.realised - enhancement.requested_ratio,
             -tolerance,
-            tolerance,
+            # contrast medium only adds: a host that is brighter there stays as it is
+            None if enhancement.brighter_before else tolerance,
         ),
     ]
 

@@ -83,6 +83,7 @@ def enhance_case(
         "requested_ratio": done.requested_ratio,
         "realised": done.realised,
         "reached": done.reached,
+        "brighter_before": done.brighter_before,
         "before": done.before.to_json(),
         "after": done.after.to_json(),
         "added_level": done.added_level,

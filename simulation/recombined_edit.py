@@ -67,6 +67,8 @@ class Enhancement:
         Measured with the ring, before and after the edit.
     added_level : float
         Grey values added at the median of the mask.
+    brighter_before : bool
+        Whether the host is brighter there already than was asked for. Contrast medium only adds: nothing is taken away.
     """
 
     image: NDArray[Any]
@@ -75,6 +77,7 @@ class Enhancement:
     before: Contrast
     after: Contrast
     added_level: float
+    brighter_before: bool = False
 
     @property
     def realised(self) -> float:
@@ -83,8 +86,10 @@ class Enhancement:
 
     @property
     def reached(self) -> bool:
-        """Whether the ratio is within 0.01, or 10 % of the enhancement, of the request."""
-        return abs(self.realised - self.requested_ratio) <= max(0.01, 0.1 * abs(self.requested_ratio - 1))
+        """Whether the ratio is within 0.01, or 10 % of the enhancement, of the request, or the host exceeds it."""
+        return self.brighter_before or abs(self.realised - self.requested_ratio) <= max(
+            0.01, 0.1 * abs(self.requested_ratio - 1)
+        )
 
 
 def enhance(
@@ -104,7 +109,8 @@ def enhance(
     """Give the lesion a relative contrast against its ring.
 
     "gain" adds a smooth map: anatomy and noise stay as they are, and the level is found so that the contrast, measured
-    again as on real lesions, is the one asked for. The host's own difference between mask and ring counts towards it.
+    again as on real lesions, is the one asked for. The host's own difference between mask and ring counts towards it;
+    where that is more than was asked for, nothing is added, for contrast medium does not darken.
     "literal" multiplies inside the mask and then smooths the image there, as the paper says; this removes the noise.
 
     Parameters
@@ -144,7 +150,7 @@ def enhance(
     trace = np.zeros(host.shape, np.float32) if ghost is None else _placed(ghost, box, host.shape)
     allowed = used_codes(recombined, maximum) if codes is None else codes
     threshold = _dither(inside, settings.sigma_px, rounding)
-    image = recombined.copy()
+    image, brighter = recombined.copy(), False
 
     def show(change: NDArray[Any]) -> Contrast:
         image[box] = round_to_codes(host, change + trace, allowed, threshold).astype(recombined.dtype)
@@ -158,13 +164,15 @@ def enhance(
     else:
         shape = _gain_map(inside, settings, rng)
         level = 0.0 if contrast is None else _level(host, inside, shape, aim)
+        brighter = level < 0
+        level = max(level, 0.0)
         after = show(np.float32(level) * shape)
         # few grey codes: what rounding took is put back
-        for _ in range(ROUNDS if contrast is not None else 0):
+        for _ in range(ROUNDS if level > 0 else 0):
             miss = aim - after.ratio
             if abs(miss) <= CLOSE:
                 break
-            other = level + miss * after.ring_level
+            other = max(level + miss * after.ring_level, 0.0)
             shown = show(np.float32(other) * shape)
             if abs(aim - shown.ratio) >= abs(miss):
                 break
@@ -172,7 +180,7 @@ def enhance(
         change = np.float32(level) * shape
         after = show(change)
     added = float(np.median(change[inside & (host > 0)]))
-    return Enhancement(image, aim if contrast is None else contrast, aim, before, after, added)
+    return Enhancement(image, aim if contrast is None else contrast, aim, before, after, added, brighter)
 
 
 def requested_ratio(value: float, form: ContrastForm, host: Contrast, profile: VendorProfile | None) -> float:
