@@ -275,10 +275,12 @@ def _pair(view: View) -> CEMPair:
     spacing = None
     if low_energy.spacing_row is not None and low_energy.spacing_column is not None:
         spacing = (low_energy.spacing_row, low_energy.spacing_column)
-    return read_pair(
+    pair = read_pair(
         files.absolute(low_energy.file),
         files.absolute(images[ImageKind.RECOMBINED].file),
         laterality=view.laterality,  # type: ignore[arg-type]
         view_position=view.position,  # type: ignore[arg-type]
         spacing_mm=spacing,
     )
+    # the system was recognised before the header was de-identified
+    return replace(pair, vendor=low_energy.vendor or pair.vendor)

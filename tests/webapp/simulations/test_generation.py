@@ -13,7 +13,7 @@ from imaging.reading import read_pixels
 from simulation.settings import SimulationSettings
 from tests.webapp.simulations.conftest import Study
 from webapp.annotations.models import Annotation
-from webapp.cases.models import View
+from webapp.cases.models import Image, View
 from webapp.core import files
 from webapp.core.errors import UserError
 from webapp.jobs.execution import run_all_here
@@ -33,8 +33,6 @@ def outlines(batch: SimulationBatch) -> dict[tuple[str, int, int], object]:
 
 
 def pixels(view_id: int, kind: str) -> np.ndarray:
-    from webapp.cases.models import Image
-
     return read_pixels(files.absolute(Image.objects.get(view=view_id, kind=kind).file)).pixels
 
 
@@ -45,6 +43,14 @@ def test_a_batch_says_how_far_it_is_and_what_it_found(study: Study) -> None:
     assert batch.summary["made"] == batch.summary["cases"] == 4
     assert {one.host.laterality for one in batch.synthetic_views.all()} == {"L"}
     assert all(one.record["outcome"]["spacing_mm"] > 0 for one in batch.synthetic_views.all())
+
+
+def test_the_system_is_the_one_recognised_before_de_identification(study: Study) -> None:
+    Image.objects.filter(view__exam__project=study.project).update(vendor="phantom-b")
+
+    batch = study.simulate(benign=0, malignant=1)
+
+    assert {one.record["host"]["vendor"] for one in batch.synthetic_views.all()} == {"phantom-b"}
 
 
 def whiten(view: View) -> None:
