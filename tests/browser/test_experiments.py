@@ -84,18 +84,21 @@ def test_the_design_form_follows_what_is_typed(
     accessible()
 
 
+PANELS = ":is(#panel-sensitivity, #panel-precision, #panel-auc)"
+
+
 def test_the_results_draw_three_panels_without_breaking_the_policy(
     live_server: LiveServer, sign_in: SignIn, project: Project, researcher: User, accessible: Any, until: Any
 ) -> None:
     ended_experiment(project, researcher)
     page = sign_in(researcher)
     page.goto(f"{live_server.url}/study/results/1/")
-    until("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length >= 18")
+    until(f"document.querySelectorAll('{PANELS} .scatterlayer .trace').length === 18")
     accessible()
     picture(page, "results")
 
     page.uncheck("[data-series=malignant_mass]")
-    until("document.querySelectorAll('.js-plotly-plot .scatterlayer .trace').length === 12")
+    until(f"document.querySelectorAll('{PANELS} .scatterlayer .trace').length === 12")
     page.focus("#panel-sensitivity [data-chart-area]")
     page.keyboard.press("ArrowRight")
     until("document.querySelector('#panel-sensitivity [data-chart-reading]').textContent.includes('n=')")
