@@ -130,12 +130,12 @@ def _figure(
     label, across, up = KINDS[kind]
     traces, left_out = [], []
     for run, evaluation in members:
-        points, reason = _points(kind, evaluation, bodies[run.pk], group)
+        drawn, reason = points(kind, evaluation, bodies[run.pk], group)
         if reason:
             left_out.append(f"{run}: {reason}")
             continue
         row = Evaluated(run, evaluation.test_set, group)
-        shown = _thinned(points)
+        shown = thinned(drawn)
         traces.append(
             {
                 "name": str(run),
@@ -161,7 +161,7 @@ def _figure(
     }
 
 
-def _points(
+def points(
     kind: str, evaluation: Evaluation, body: dict[str, Any], group: str
 ) -> tuple[list[dict[str, float | None]], str]:
     """Points of a curve with their thresholds, or the reason why there is none."""
@@ -185,7 +185,7 @@ def _points(
     counted = thresholds.counts(evaluation, group)
     if "reason" in counted:
         return [], counted["reason"]
-    points: list[dict[str, float | None]] = []
+    passed: list[dict[str, float | None]] = []
     for step in range(thresholds.STEPS - 1, -1, -1):
         right, kept = counted["right"][step], counted["right"][step] + counted["wrong"][step]
         point: dict[str, float | None] = {
@@ -193,12 +193,12 @@ def _points(
             "y": right / kept if kept else None,
             "threshold": step / thresholds.STEPS,
         }
-        if kept and (not points or (points[-1]["x"], points[-1]["y"]) != (point["x"], point["y"])):
-            points.append(point)
-    return (points, "") if points else ([], "undefined: no findings called malignant")
+        if kept and (not passed or (passed[-1]["x"], passed[-1]["y"]) != (point["x"], point["y"])):
+            passed.append(point)
+    return (passed, "") if passed else ([], "undefined: no findings called malignant")
 
 
-def _thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if len(points) <= MOST_POINTS:
         return points
     last = len(points) - 1
