@@ -112,10 +112,10 @@ def test_the_results_draw_three_panels_without_breaking_the_policy(
 def test_a_run_shows_its_curves_live(
     live_server: LiveServer, sign_in: SignIn, project: Project, researcher: User, accessible: Any, until: Any
 ) -> None:
-    experiment = experiment_records.launch(project, researcher, experiment_records.make_version(project), ratios=(0.0,))
+    version = experiment_records.make_version(project)
+    changes = {"epochs": 12, "best_epoch": "validation_loss"}
+    experiment = experiment_records.launch(project, researcher, version, ratios=(0.0,), changes=changes)
     run = Run.objects.get(arm__experiment=experiment)
-    run.arm.configuration["values"] |= {"epochs": 12, "best_epoch": "validation_loss"}
-    run.arm.save()
     for epoch in range(1, 9):
         services.record_metrics(
             run=run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from detection.finding import Finding
 from detection.sample_set import Sample, SampleSet
@@ -60,10 +61,24 @@ def launch(
     ratios: tuple[float, ...] = (0.0, 1.0),
     seeds: tuple[int, ...] = (0,),
     endpoint: str = "sensitivity:malignant:internal_test",
+    arms: tuple[ArmDesign, ...] = (),
+    changes: dict[str, Any] | None = None,
+    comparison: tuple[int, int] | None = None,
+    margin: float | None = None,
 ) -> Experiment:
-    """An experiment with one arm a ratio, its jobs in the queue."""
-    arms = tuple(ArmDesign(f"Real + {100 * ratio:g} %", "cpu-quick", ratio, ratio, TINY) for ratio in ratios)
-    design = ExperimentDesign("Ratios", "Synthetic clusters raise sensitivity.", endpoint, arms, seeds)
+    """An experiment with one arm a ratio, or with the arms given, its jobs in the queue."""
+    arms = arms or tuple(
+        ArmDesign(f"Real + {100 * ratio:g} %", "cpu-quick", ratio, ratio, TINY | (changes or {})) for ratio in ratios
+    )
+    design = ExperimentDesign(
+        "Ratios",
+        "Synthetic clusters raise sensitivity.",
+        endpoint,
+        arms,
+        seeds,
+        comparison=comparison,
+        margin=margin,
+    )
     return services.launch(actor=actor, project=project, version=version, design=design)
 
 

@@ -6,7 +6,10 @@ class ExperimentsConfig(AppConfig):
     label = "experiments"
 
     def ready(self) -> None:
-        """Rail entry and panel of the project home."""
+        """Guards of frozen designs; rail entry and panel of the project home."""
+        from webapp.core import guards
+        from webapp.experiments import guards as own
         from webapp.experiments import pages
 
+        guards.register(*own.guards())
         pages.register()

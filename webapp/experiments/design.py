@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detection.configuration import ConfigurationError, MaskRCNNConfiguration
+from detection.evaluation.protocol import Protocol
 from detection.preset import presets
 from webapp.core.errors import UserError
 
@@ -24,6 +25,8 @@ ENDPOINTS = {
 }
 """Primary endpoints to choose from: address in the results → words."""
 MAXIMUM_RATIO = 10.0
+LARGEST_SEED = 2**31 - 1
+"""Limit of the seed in the configuration of a detector."""
 SOURCES = {"clusters": "Clusters", "control": "Insert-off control"}
 CONTROL_SENTENCE = (
     "The insert-off control has the same hosts, places and outlines, labelled the same, with nothing inserted: "
@@ -98,7 +101,18 @@ class ArmDesign:
 
 @dataclass(frozen=True)
 class ExperimentDesign:
-    """An experiment as designed: question, arms, seeds, device."""
+    """An experiment as designed: question, comparison, arms, protocol, seeds, device.
+
+    Attributes
+    ----------
+    comparison : tuple of int, optional
+        Positions of the arm and of the reference whose difference the endpoint asks for. None: the last arm
+        against the first.
+    margin : float, optional
+        Non-inferiority margin in the unit of the endpoint, above 0 and below 1; None asks for superiority.
+    protocol : Protocol
+        How the test sets are evaluated.
+    """
 
     name: str
     hypothesis: str
@@ -106,6 +120,16 @@ class ExperimentDesign:
     arms: tuple[ArmDesign, ...]
     seeds: tuple[int, ...] = (0,)
     device: str = "cpu"
+    comparison: tuple[int, int] | None = None
+    margin: float | None = None
+    protocol: Protocol = field(default_factory=Protocol)
+
+    @property
+    def compared(self) -> tuple[int, int] | None:
+        """Positions of arm and reference; None with a single arm."""
+        if len(self.arms) < 2:
+            return None
+        return self.comparison if self.comparison is not None else (len(self.arms) - 1, 0)
 
     def check(self) -> None:
         """Refuse what cannot be an experiment.
@@ -126,13 +150,30 @@ class ExperimentDesign:
         names = [arm.name for arm in self.arms]
         if len(set(names)) != len(names):
             raise UserError("Two arms have the same name: give each its own.", field="arms")
-        if not self.seeds:
-            raise UserError("Give at least one seed.", field="seeds")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise UserError("A seed is given twice: every run of an arm needs its own.", field="seeds")
-        if any(seed < 0 or seed >= 2**32 for seed in self.seeds):
-            raise UserError("Seeds are whole numbers from 0 to 4294967295.", field="seeds")
+        self._check_comparison()
+        self._check_seeds()
         if self.device != "cpu" and not self.device.startswith("cuda:"):
             raise UserError(f"Unknown device {self.device!r}: choose cpu or cuda:0.", field="device")
         for arm in self.arms:
             arm.check()
+
+    def _check_comparison(self) -> None:
+        if self.comparison is not None:
+            arm, reference = self.comparison
+            if not (0 <= arm < len(self.arms) and 0 <= reference < len(self.arms)):
+                raise UserError("The comparison names an arm that the design does not have.", field="comparison_arm")
+            if arm == reference:
+                raise UserError("Compare two different arms.", field="comparison_reference")
+        if self.margin is not None:
+            if len(self.arms) < 2:
+                raise UserError("A non-inferiority margin needs two arms to compare.", field="margin")
+            if not 0 < self.margin < 1:
+                raise UserError("The non-inferiority margin lies above 0 and below 1, such as 0.05.", field="margin")
+
+    def _check_seeds(self) -> None:
+        if not self.seeds:
+            raise UserError("Give at least one seed.", field="seeds")
+        if len(set(self.seeds)) != len(self.seeds):
+            raise UserError("A seed is given twice: every run of an arm needs its own.", field="seeds")
+        if any(seed < 0 or seed > LARGEST_SEED for seed in self.seeds):
+            raise UserError(f"Seeds are whole numbers from 0 to {LARGEST_SEED}.", field="seeds")

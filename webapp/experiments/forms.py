@@ -13,14 +13,13 @@ from webapp.core.errors import UserError
 from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices
-from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
+from webapp.experiments.design import ENDPOINTS, LARGEST_SEED, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
 from webapp.experiments.design_input import MOST_ARMS, DesignInput, preset_texts, setting_schema
 from webapp.simulations.models import SimulationBatch
 from webapp.simulations.selectors import usable_batches
 
 SHORT = ("epochs", "learning_rate", "batch_size", "tiles", "backbone", "initial_weights")
 """Settings that stand open; all others are folded."""
-LARGEST_SEED = 2**31 - 1
 
 
 class SeedsField(forms.CharField):

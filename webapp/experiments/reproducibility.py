@@ -13,21 +13,51 @@ from typing import Any
 from django.conf import settings
 
 from webapp.core.errors import UserError
+from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "opencv-python-headless", "pydicom", "django")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "safetensors",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "scikit-learn",
+    "opencv-python-headless",
+    "statsmodels",
+    "pydicom",
+    "django",
+)
+"""Packages that decide numbers."""
 SOURCES = ("imaging", "simulation", "detection", "webapp")
+SUFFIXES = frozenset({".py", ".json", ".toml"})
 
 
 @cache
 def source_hash(root: Path) -> str:
-    """SHA-256 over every source file and preset of the four packages, by path and content."""
+    """SHA-256 over every source file and preset of the four packages, by path and content.
+
+    Raises
+    ------
+    UserError
+        If a package is missing or a file cannot be read.
+    """
     digest = hashlib.sha256()
     for package in SOURCES:
-        for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".json", ".toml"} and "__pycache__" not in path.parts:
-                digest.update(path.relative_to(root).as_posix().encode())
+        found = [path for path in (root / package).rglob("*") if path.suffix in SUFFIXES]
+        if not found:
+            raise UserError(f"The code version cannot be recorded: the sources of {package} are not where they run.")
+        for path in sorted(found):
+            if "__pycache__" in path.parts:
+                continue
+            digest.update(path.relative_to(root).as_posix().encode())
+            try:
                 digest.update(path.read_bytes())
+            except OSError as error:
+                raise UserError(
+                    f"The code version cannot be recorded: {path.relative_to(root)} cannot be read."
+                ) from error
     return digest.hexdigest()
 
 
@@ -76,10 +106,8 @@ def record(dataset_version: DatasetVersion, seeds: list[int]) -> dict[str, Any]:
     UserError
         If code version, data hash, seeds or environment cannot be recorded: the experiment must not start.
     """
-    if not dataset_version.content_hash:
-        raise UserError("The data cannot be recorded: freeze the dataset version first.", field="version")
-    if not seeds:
-        raise UserError("Give at least one seed.", field="seeds")
+    _require_data(dataset_version)
+    _require_seeds(seeds)
     root: Path = settings.ROOT
     return {
         "source_hash": source_hash(root),
@@ -88,3 +116,26 @@ def record(dataset_version: DatasetVersion, seeds: list[int]) -> dict[str, Any]:
         "seeds": seeds,
         "environment": environment(),
     }
+
+
+def _require_data(dataset_version: DatasetVersion) -> None:
+    if not dataset_version.content_hash:
+        raise UserError("The data cannot be recorded: freeze the dataset version first.", field="version")
+    if datasets.content_hash(dataset_version) != dataset_version.content_hash:
+        raise UserError(
+            f"The data cannot be recorded: what {dataset_version} contains does not give the hash it was frozen with. "
+            "Make a new version of it.",
+            field="version",
+        )
+    failed = [f"{check.count} {check.name}" for check in datasets.leakage_checks(dataset_version) if not check.passed]
+    if failed:
+        raise UserError(f"{dataset_version} leaks: {', '.join(failed)}. Make a new version of it.", field="version")
+
+
+def _require_seeds(seeds: list[int]) -> None:
+    if not seeds:
+        raise UserError("The seeds cannot be recorded: give at least one.", field="seeds")
+    if len(set(seeds)) != len(seeds) or any(type(seed) is not int or seed < 0 for seed in seeds):
+        raise UserError(
+            "The seeds cannot be recorded: every run of an arm needs a whole number of its own, from 0.", field="seeds"
+        )

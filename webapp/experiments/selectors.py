@@ -34,8 +34,8 @@ class RunCounts:
 
     @property
     def open(self) -> bool:
-        """Whether every run has ended, so that the test sets may be opened."""
-        return self.ended == self.total
+        """Whether there are runs and every one has ended, so that the test sets may be opened."""
+        return 0 < self.total == self.ended
 
 
 def run_counts(experiment: Experiment) -> RunCounts:
@@ -72,8 +72,9 @@ def predictions_of(user: User | AnonymousUser, project: Project) -> QuerySet[Pre
 
 
 def all_runs_ended(experiment: Experiment) -> bool:
-    """Whether the test sets may be opened: no run is queued or running."""
-    return not Run.objects.filter(arm__experiment=experiment).exclude(state__in=ENDED).exists()
+    """Whether the test sets may be opened: the experiment was launched, and no run is queued or running."""
+    runs = Run.objects.filter(arm__experiment=experiment)
+    return runs.exists() and not runs.exclude(state__in=ENDED).exists()
 
 
 def run_open_beside() -> Exists:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from webapp.annotations.models import LesionType
 from webapp.annotations.serializers import polygon_field
 from webapp.experiments import selectors
-from webapp.experiments.design import ENDPOINTS, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
+from webapp.experiments.design import ENDPOINTS, LARGEST_SEED, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
 from webapp.experiments.models import Arm, Experiment, MetricPoint, Prediction, Run
 
 
@@ -81,10 +81,18 @@ class RunCountsSerializer(serializers.Serializer[selectors.RunCounts]):
     done = serializers.IntegerField()
 
 
+class ComparisonSerializer(serializers.Serializer[dict[str, int]]):
+    """Which arm the primary endpoint compares with which, by position in the design, from 0."""
+
+    arm = serializers.IntegerField(min_value=0)
+    reference = serializers.IntegerField(min_value=0)
+
+
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     """A question with how it will be judged, and how far its runs are."""
 
     primary_endpoint = serializers.CharField(read_only=True)
+    comparison = ComparisonSerializer(read_only=True, allow_null=True)
     dataset = serializers.CharField(source="version.dataset.slug", read_only=True)
     version = serializers.IntegerField(source="version_id", read_only=True)
     version_number = serializers.IntegerField(source="version.number", read_only=True)
@@ -99,6 +107,8 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "name",
             "hypothesis",
             "primary_endpoint",
+            "comparison",
+            "margin",
             "dataset",
             "version",
             "version_number",
@@ -109,6 +119,7 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
             "created_by",
             "created",
             "frozen_at",
+            "launched_at",
         ]
         read_only_fields = fields
 
@@ -158,15 +169,23 @@ class ArmDesignSerializer(serializers.Serializer[ArmDesign]):
 
 
 class DesignSerializer(serializers.Serializer[ExperimentDesign]):
-    """An experiment to launch. It is frozen at once: hypothesis and endpoint cannot change afterwards."""
+    """An experiment to launch. It is frozen at once: nothing of the design can change afterwards."""
 
     version = serializers.IntegerField(help_text="`id` of a frozen dataset version.")
     name = serializers.CharField(max_length=120)
     hypothesis = serializers.CharField()
     primary_endpoint = serializers.ChoiceField(choices=list(ENDPOINTS.items()))
     arms = ArmDesignSerializer(many=True, allow_empty=False)
+    comparison = ComparisonSerializer(
+        default=None, allow_null=True, help_text="The last arm against the first where null."
+    )
+    margin = serializers.FloatField(
+        default=None,
+        allow_null=True,
+        help_text="Non-inferiority margin in the unit of the endpoint, such as 0.05; null asks for superiority.",
+    )
     seeds = serializers.ListField(
-        child=serializers.IntegerField(min_value=0, max_value=2**32 - 1), allow_empty=False, default=[0]
+        child=serializers.IntegerField(min_value=0, max_value=LARGEST_SEED), allow_empty=False, default=[0]
     )
     device = serializers.CharField(default="cpu", max_length=40, help_text="`cpu` or `cuda:0`.")
     simulation = serializers.IntegerField(
@@ -179,6 +198,7 @@ class DesignSerializer(serializers.Serializer[ExperimentDesign]):
     def design(self) -> ExperimentDesign:
         """What was asked for, for `experiments.services.launch`."""
         values: dict[str, Any] = self.validated_data
+        compared = values["comparison"]
         return ExperimentDesign(
             name=values["name"],
             hypothesis=values["hypothesis"],
@@ -186,6 +206,8 @@ class DesignSerializer(serializers.Serializer[ExperimentDesign]):
             arms=tuple(ArmDesign(**arm) for arm in values["arms"]),
             seeds=tuple(values["seeds"]),
             device=values["device"],
+            comparison=None if compared is None else (compared["arm"], compared["reference"]),
+            margin=values["margin"],
         )
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from detection.evaluation.protocol import Protocol
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.core import audit
 from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, reproducibility
-from webapp.experiments.design import ExperimentDesign
+from webapp.experiments.design import ArmDesign, ExperimentDesign
 from webapp.experiments.models import Arm, ArmSyntheticView, Experiment, MetricPoint, Run, RunArtifact, RunState
 from webapp.jobs import services as jobs
 from webapp.jobs.models import Job
@@ -23,6 +23,118 @@ from webapp.simulations import amounts
 from webapp.simulations import services as simulations
 from webapp.simulations.models import SimulationBatch, SyntheticView
 from webapp.simulations.selectors import usable_cases
+
+
+@transaction.atomic
+def freeze(
+    *,
+    actor: User,
+    project: Project,
+    version: DatasetVersion,
+    design: ExperimentDesign,
+    simulation_seed: int = 0,
+    simulation: SimulationBatch | None = None,
+) -> Experiment:
+    """Fix a design before any result is visible; from here on the database refuses to change it.
+
+    Parameters
+    ----------
+    simulation : SimulationBatch, optional
+        A finished simulation of this version to take the cases from, its rejected ones left out; where None, the
+        launch makes a new one with `simulation_seed`. Arms with the insert-off control get the control of either.
+
+    Raises
+    ------
+    UserError
+        If the design is not valid, the version is not frozen, the device is missing, synthetic clusters are asked
+        for where no training patient has a real one, or the record that makes it reproducible would be incomplete.
+    """
+    permissions.require(actor, project, permissions.LAUNCH)
+    design.check()
+    if version.dataset.project_id != project.pk:
+        raise UserError("Choose a dataset version of this project.", field="version")
+    if version.state != DatasetVersion.State.FROZEN:
+        raise UserError(f"{version} is a draft: freeze it before it is used.", field="version")
+    _require_device(design.device)
+    _require_test_set(version, design.primary_endpoint)
+    reproducibility.record(version, list(design.seeds))
+    wanted = _wanted(version, design.arms)
+    if simulation is not None:
+        _require_enough(simulation, version, wanted)
+    number = (Experiment.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
+    compared = design.compared
+    experiment = Experiment.objects.create(
+        project=project,
+        number=number,
+        name=design.name.strip(),
+        hypothesis=design.hypothesis.strip(),
+        primary_endpoint=design.primary_endpoint,
+        comparison=None if compared is None else {"arm": compared[0], "reference": compared[1]},
+        margin=design.margin,
+        version=version,
+        protocol=design.protocol.to_json(),
+        seeds=list(design.seeds),
+        device=design.device,
+        simulation_seed=simulation_seed,
+        batch=simulation if any(wanted.values()) else None,
+        created_by=actor,
+    )
+    Arm.objects.bulk_create(
+        Arm(
+            experiment=experiment,
+            position=position,
+            name=arm_design.name.strip(),
+            preset=arm_design.preset,
+            configuration=arm_design.configuration().to_dict(),
+            ratio_benign=arm_design.ratio_benign,
+            ratio_malignant=arm_design.ratio_malignant,
+            synthetic_source=arm_design.synthetic_source,
+        )
+        for position, arm_design in enumerate(design.arms)
+    )
+    experiment.state = Experiment.State.FROZEN
+    experiment.frozen_at = timezone.now()
+    experiment.save(update_fields=["state", "frozen_at"])
+    audit.record(actor=actor, action="experiments.freeze", project=project, target=experiment)
+    return experiment
+
+
+@transaction.atomic
+def start(*, actor: User, experiment: Experiment) -> Experiment:
+    """Launch a frozen design: record what makes it reproducible, one simulation for all arms, a run per arm and seed.
+
+    Raises
+    ------
+    UserError
+        If it is not frozen or was launched already; if code version, data hash, seeds or environment cannot be
+        recorded; if the device or the cases of the simulation are gone.
+    """
+    permissions.require(actor, experiment.project, permissions.LAUNCH)
+    locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
+    if locked.state != Experiment.State.FROZEN:
+        raise UserError(f"{locked} is a draft: freeze its design before it is launched.")
+    if locked.launched_at is not None:
+        raise UserError(f"{locked} was launched already.")
+    _require_device(locked.device)
+    locked.reproducibility = reproducibility.record(locked.version, locked.seeds)
+    arms = list(locked.arms.order_by("position"))
+    wanted = _wanted(locked.version, arms)
+    if locked.batch is not None:
+        _require_enough(locked.batch, locked.version, wanted)
+    elif any(wanted.values()):
+        locked.batch = simulations.create_batch(
+            actor=actor, project=locked.project, version=locked.version, wanted=wanted, seed=locked.simulation_seed
+        )
+    if locked.batch is not None and any(arm.synthetic_source == Arm.Source.CONTROL for arm in arms):
+        locked.control_batch = simulations.create_control(actor=actor, batch=locked.batch)
+    locked.launched_at = timezone.now()
+    locked.save(update_fields=["reproducibility", "batch", "control_batch", "launched_at"])
+    for arm in arms:
+        source = locked.control_batch if arm.synthetic_source == Arm.Source.CONTROL else locked.batch
+        for seed in locked.seeds:
+            _start_run(actor=actor, arm=arm, seed=seed, after=source.job if source else None)
+    audit.record(actor=actor, action="experiments.launch", project=locked.project, target=locked)
+    return locked
 
 
 @transaction.atomic
@@ -35,77 +147,22 @@ def launch(
     simulation_seed: int = 0,
     simulation: SimulationBatch | None = None,
 ) -> Experiment:
-    """Freeze a design and start it: one simulation for all arms, then one run per arm and seed.
-
-    Parameters
-    ----------
-    simulation : SimulationBatch, optional
-        A finished simulation of this version to take the cases from, its rejected ones left out; a new one with
-        `simulation_seed` where None. Arms with the insert-off control get the control of either.
-
-    Raises
-    ------
-    UserError
-        If the design is not valid, the version is not frozen, the device is missing, synthetic clusters are asked
-        for where no training patient has a real one, or the record that makes it reproducible is incomplete.
-    """
-    permissions.require(actor, project, permissions.LAUNCH)
-    design.check()
-    if version.dataset.project_id != project.pk:
-        raise UserError("Choose a dataset version of this project.", field="version")
-    if version.state != DatasetVersion.State.FROZEN:
-        raise UserError(f"{version} is a draft: freeze it before it is used.", field="version")
-    if design.device not in devices.devices():
-        raise UserError(
-            f"Device {design.device} is not on this machine: {', '.join(devices.devices())} can be used.",
-            field="device",
-        )
-    _require_test_set(version, design.primary_endpoint)
-    record = reproducibility.record(version, list(design.seeds))
-    wanted = _wanted(version, design)
-    if simulation is not None:
-        _require_enough(simulation, version, wanted)
-    number = (Experiment.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
-    batch, control = None, None
-    if any(wanted.values()):
-        batch = simulation or simulations.create_batch(
-            actor=actor, project=project, version=version, wanted=wanted, seed=simulation_seed
-        )
-        if any(arm.synthetic_source == Arm.Source.CONTROL for arm in design.arms):
-            control = simulations.create_control(actor=actor, batch=batch)
-    experiment = Experiment.objects.create(
+    """Freeze a design and launch it at once, both or neither; see `freeze` and `start`."""
+    frozen = freeze(
+        actor=actor,
         project=project,
-        number=number,
-        name=design.name.strip(),
-        hypothesis=design.hypothesis.strip(),
-        primary_endpoint=design.primary_endpoint,
         version=version,
-        protocol=Protocol().to_json(),
-        seeds=list(design.seeds),
-        device=design.device,
-        batch=batch,
-        control_batch=control,
-        state=Experiment.State.FROZEN,
-        reproducibility=record,
-        created_by=actor,
-        frozen_at=timezone.now(),
+        design=design,
+        simulation_seed=simulation_seed,
+        simulation=simulation,
     )
-    for position, arm_design in enumerate(design.arms):
-        arm = Arm.objects.create(
-            experiment=experiment,
-            position=position,
-            name=arm_design.name.strip(),
-            preset=arm_design.preset,
-            configuration=arm_design.configuration().to_dict(),
-            ratio_benign=arm_design.ratio_benign,
-            ratio_malignant=arm_design.ratio_malignant,
-            synthetic_source=arm_design.synthetic_source,
-        )
-        source = control if arm.synthetic_source == Arm.Source.CONTROL else batch
-        for seed in design.seeds:
-            _start_run(actor=actor, arm=arm, seed=seed, after=source.job if source else None)
-    audit.record(actor=actor, action="experiments.launch", project=project, target=experiment)
-    return experiment
+    return start(actor=actor, experiment=frozen)
+
+
+def _require_device(device: str) -> None:
+    known = devices.devices()
+    if device not in known:
+        raise UserError(f"Device {device} is not on this machine: {', '.join(known)} can be used.", field="device")
 
 
 def _require_test_set(version: DatasetVersion, endpoint: str) -> None:
@@ -117,11 +174,11 @@ def _require_test_set(version: DatasetVersion, endpoint: str) -> None:
         )
 
 
-def _wanted(version: DatasetVersion, design: ExperimentDesign) -> dict[str, int]:
+def _wanted(version: DatasetVersion, arms: Iterable[Arm | ArmDesign]) -> dict[str, int]:
     """The largest number of cases any arm needs, per class."""
     patients = amounts.cluster_patients(version)
     wanted = {"benign": 0, "malignant": 0}
-    for arm in design.arms:
+    for arm in arms:
         cases = amounts.wanted_cases(patients, arm.ratio_benign, arm.ratio_malignant)
         if (arm.ratio_benign or arm.ratio_malignant) and not any(cases.values()):
             raise UserError(

@@ -106,10 +106,13 @@ def test_the_run_page_shows_state_log_record_and_where_it_belongs(run: Run, rese
 
 @pytest.mark.parametrize("kept, marked", [("validation_loss", [(2, "best so far 2")]), ("last", [])])
 def test_curves_mark_the_best_epoch_and_where_a_later_attempt_took_over(
-    run: Run, researcher: User, kept: str, marked: list[tuple[int, str]]
+    project: Project, researcher: User, kept: str, marked: list[tuple[int, str]]
 ) -> None:
-    run.arm.configuration["values"]["best_epoch"] = kept
-    run.arm.save()
+    version = experiment_records.make_version(project)
+    experiment = experiment_records.launch(
+        project, researcher, version, ratios=(0.0,), changes={"epochs": 3, "best_epoch": kept}
+    )
+    run = Run.objects.get(arm__experiment=experiment)
     for epoch, attempt, loss in ((1, 1, 0.9), (2, 1, 0.5), (3, 2, 0.7)):
         services.record_metrics(
             run=run, epoch=epoch, metrics={"training_loss": loss, "validation_loss": loss + 0.1}, attempt=attempt
