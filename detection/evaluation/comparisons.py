@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,14 +110,58 @@ def paired_differences(arm: TestSetResult, reference: TestSetResult) -> list[Dif
     ProtocolMismatch
         If the results come from different protocols or test sets.
     """
-    require_comparable(arm, reference)
-    units = Units(arm.units)
-    keys = [(metric, group) for metric in METRICS for group in GROUPS if arm.groups_known or group == "malignant"]
-    numbers = [_Number.of(result, metric, group, units) for metric, group in keys for result in (arm, reference)]
-    protocol = arm.protocol
+    return mean_differences([arm], [reference])
+
+
+def mean_differences(
+    arms: Sequence[TestSetResult],
+    references: Sequence[TestSetResult],
+    *,
+    only: Collection[tuple[str, Group]] | None = None,
+) -> list[Difference]:
+    """Differences averaged over the seeds of training: the mean over pairs of a number of `arms` minus `references`.
+
+    All runs share the resamples of patients, so that the interval is that of the test set; what chance in training
+    adds is not in it. With one pair this is `paired_differences`.
+
+    Parameters
+    ----------
+    arms, references : sequences of TestSetResult, of equal length
+        The runs of an arm and of the reference, paired by seed.
+    only : collection of (metric, group), optional
+        Leave out the others.
+
+    Raises
+    ------
+    EvaluationError
+        If there are no pairs, or the two lists differ in length.
+    ProtocolMismatch
+        If the results come from different protocols or test sets.
+    """
+    if not arms or len(arms) != len(references):
+        raise EvaluationError(
+            f"Differences: expected as many runs of the arm as of the reference, found {len(arms)} and "
+            f"{len(references)}."
+        )
+    require_comparable(*arms, *references)
+    first = arms[0]
+    units = Units(first.units)
+    keys = [
+        (metric, group)
+        for metric in METRICS
+        for group in GROUPS
+        if (first.groups_known or group == "malignant") and (only is None or (metric, group) in only)
+    ]
+    pairs = [
+        [[_Number.of(result, metric, group, units) for result in pair] for pair in zip(arms, references, strict=True)]
+        for metric, group in keys
+    ]
+    protocol = first.protocol
+    numbers = [number for of_key in pairs for pair in of_key for number in pair]
     drawn = replicates([number.statistic for number in numbers], units, protocol.resamples, protocol.seed)
+    by_key = drawn.reshape(len(keys), len(arms), 2, protocol.resamples) if keys else drawn
     return [
-        _difference(metric, group, numbers[2 * i : 2 * i + 2], drawn[2 * i] - drawn[2 * i + 1], arm)
+        _difference(metric, group, pairs[i], (by_key[i, :, 0] - by_key[i, :, 1]).mean(axis=0), first)
         for i, (metric, group) in enumerate(keys)
     ]
 
@@ -159,17 +203,19 @@ class _Number:
 
 
 def _difference(
-    metric: str, group: Group, numbers: Sequence[_Number], drawn: NDArray[np.float64], arm: TestSetResult
+    metric: str, group: Group, pairs: Sequence[Sequence[_Number]], drawn: NDArray[np.float64], arm: TestSetResult
 ) -> Difference:
     unit, level = arm.protocol.resampling, arm.protocol.confidence
-    first, second = numbers
-    rows = max(first.rows, second.rows)
+    rows = max(number.rows for pair in pairs for number in pair)
     method = f"paired bootstrap of {unit}s"
-    if first.value is None or second.value is None:
+    differences = [
+        first.value - second.value for first, second in pairs if first.value is not None and second.value is not None
+    ]
+    if len(differences) < len(pairs):
         width = undefined("the number is undefined in an arm", n=rows, level=level)
         return Difference(metric, group, width, TestResult(None, None, method, rows, width.reason))
-    contributing = len(first.contributing | second.contributing)
-    value = first.value - second.value
+    contributing = len(frozenset().union(*(number.contributing for pair in pairs for number in pair)))
+    value = float(np.mean(differences))
     width = percentile_interval(value, drawn, n=rows, units=contributing, unit=unit, level=level)
     if width.low is None:
         return Difference(metric, group, width, TestResult(value, None, method, rows, width.reason))

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.evaluation.comparisons import gains_and_losses, non_inferiority, paired_differences
+from detection.evaluation import result as stored
+from detection.evaluation.comparisons import gains_and_losses, mean_differences, non_inferiority, paired_differences
 from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.resampling import Units
@@ -65,6 +66,32 @@ def test_pairing_is_sharper_than_two_separate_intervals() -> None:
     widths = [result.sensitivity["malignant"] for result in results]
     separate = np.hypot(*[(w.high or 0) - (w.low or 0) for w in widths])
     assert (difference.high or 0) - (difference.low or 0) < 0.9 * separate
+
+
+def test_the_mean_over_seeds_is_drawn_on_the_same_patients_for_every_run() -> None:
+    protocol = replace(QUICK, resamples=100)
+    pairs = [[evaluate(images, protocol) for images in two_arms(seed, 30)] for seed in (3, 3, 3)]
+    # another detector on the same views
+    pairs[2] = pairs[2][::-1]
+    units = Units(pairs[0][0].units)
+
+    (found,) = mean_differences([p[0] for p in pairs], [p[1] for p in pairs], only={("sensitivity", "malignant")})
+
+    def share(result: stored.TestSetResult, weights: np.ndarray) -> float:
+        rows = [row for row in result.lesions if row.malignancy == "malignant"]
+        drawn = [int(weights[units.names.index(row.patient_id)]) for row in rows]
+        hits = sum(times * (row.outcome == "TP") for times, row in zip(drawn, rows, strict=True))
+        return hits / sum(drawn)
+
+    def mean(weights: np.ndarray) -> float:
+        return float(np.mean([share(arm, weights) - share(reference, weights) for arm, reference in pairs]))
+
+    drawn = [mean(weights) for block in units.weight_blocks(100, protocol.seed) for weights in block]
+    assert found.interval.value == pytest.approx(mean(np.ones(len(units), dtype=int)))
+    assert found.interval.low == pytest.approx(np.quantile(drawn, 0.025))
+    assert found.interval.high == pytest.approx(np.quantile(drawn, 0.975))
+    with pytest.raises(EvaluationError, match="as many runs"):
+        mean_differences([pairs[0][0]], [])
 
 
 def test_an_arm_against_itself_differs_by_nothing_and_claims_nothing() -> None:
