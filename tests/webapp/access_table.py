@@ -181,7 +181,7 @@ TABLE: dict[str, list[Row]] = {
         )
     ],
     "results:failures": [page("number=experiment")],
-    "results:csv": [page("number=experiment")],
+    "results:csv": [page("number=experiment", "table=table")],
     "results:json": [page("number=experiment")],
     "viewer:case": [page("number=case")],
     "viewer:study": [page("number=case")],
@@ -208,6 +208,7 @@ TABLE: dict[str, list[Row]] = {
     "reviews:csv": [page("number=review")],
     "reviews:item": [page(*ITEM, role="radiologist")],
     "reviews:layers": [page(*ITEM, role="radiologist")],
+    "reviews:time": [write(*ITEM, role="radiologist", answers=(204,), data={"seconds": "3"})],
     "reviews:reveal": [write(*ITEM, role="radiologist", data={"seconds": "3"})],
     "reviews:answer": [write(*ITEM, role="radiologist", data={"state": "answered", "reason": "edge", "seconds": "5"})],
     "cases:home": [page()],

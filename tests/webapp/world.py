@@ -177,6 +177,7 @@ def address_values(world: World) -> dict[str, Any]:
         "dataset": world.frozen.dataset.slug,
         "draft": world.draft.dataset.slug,
         "experiment": world.experiment.number,
+        "table": "differences",
         "arm": run.arm.position,
         "seed": run.seed,
         "artifact": world.artifact.pk,

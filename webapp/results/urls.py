@@ -12,6 +12,6 @@ urlpatterns = [
     path("results/<int:number>/threshold/", curve_views.threshold_cases, name="threshold"),
     path("results/<int:number>/failures/", failure_views.failure_page, name="failures"),
     path("results/<int:number>/lesions/", views.cases, name="cases"),
-    path("results/<int:number>/table.csv", views.export_csv, name="csv"),
-    path("results/<int:number>/table.json", views.export_json, name="json"),
+    path("results/<int:number>/export/<slug:table>.csv", views.export_csv, name="csv"),
+    path("results/<int:number>/export.json", views.export_json, name="json"),
 ]

@@ -85,6 +85,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "misses": misses,
             "miss_actions": actions(request, project, misses["url"].partition("?")[2]) if misses else [],
             "tabs": tabs(project, number, "experiment"),
+            "export_tables": exports.TABLES.values(),
             "comparison": compared,
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
             "changes": changes_table(compared, address),
@@ -237,20 +238,23 @@ def _exported(request: HttpRequest, project: Project, number: int) -> Experiment
 
 @require_safe
 @project_page()
-def export_csv(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """The table as CSV; counts as a look."""
+def export_csv(request: HttpRequest, project: Project, number: int, table: str) -> HttpResponse:
+    """`<project>/results/<number>/export/<table>.csv`: one table; counts as a look."""
+    chosen = exports.TABLES.get(table)
+    if chosen is None:
+        raise Http404("No such table of results.")
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found
-    response = HttpResponse(exports.as_csv(found), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-results.csv"'
+    response = HttpResponse(exports.as_csv(found, chosen), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-{table}.csv"'
     return response
 
 
 @require_safe
 @project_page()
 def export_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """The table as JSON; counts as a look."""
+    """`<project>/results/<number>/export.json`: all tables as one JSON object; counts as a look."""
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found

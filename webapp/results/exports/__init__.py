@@ -1,0 +1,62 @@
+"""Results as CSV and JSON, with everything they rest on. Columns: docs/formats/results.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detection.evaluation.protocol import Protocol
+from webapp.experiments.design import ENDPOINTS
+from webapp.experiments.models import Experiment
+from webapp.results import selectors
+from webapp.results.exports.cases import CURVES, FINDINGS, LESIONS
+from webapp.results.exports.columns import Table, write
+from webapp.results.exports.numbers import DIFFERENCES, EVALUATIONS, NUMBERS, SUBGROUPS
+
+SCHEMA = "cemlab.results/2"
+TABLES: dict[str, Table] = {
+    table.name: table for table in (NUMBERS, DIFFERENCES, SUBGROUPS, CURVES, LESIONS, FINDINGS, EVALUATIONS)
+}
+"""What can be taken away, by the name in the address."""
+
+
+def as_json(experiment: Experiment) -> dict[str, Any]:
+    """Every table in one object, with design, protocol, hashes and looks; rows as in the CSV, empty cells null."""
+    protocol = Protocol.from_json(experiment.protocol)
+    return {
+        "schema": SCHEMA,
+        "experiment": experiment.number,
+        "name": experiment.name,
+        "hypothesis": experiment.hypothesis,
+        "primary_endpoint": experiment.primary_endpoint,
+        "primary_endpoint_words": ENDPOINTS.get(experiment.primary_endpoint, ""),
+        "dataset": str(experiment.version),
+        "protocol": protocol.to_json(),
+        "protocol_digest": protocol.digest(),
+        "protocol_sentence": protocol.sentence(),
+        "reproducibility": experiment.reproducibility,
+        "looks": selectors.looks(experiment),
+        "arms": [
+            {
+                "position": arm.position,
+                "name": arm.name,
+                "family": arm.family,
+                "preset": arm.preset,
+                "configuration": arm.configuration,
+                "synthetic_ratio_benign": arm.ratio_benign,
+                "synthetic_ratio_malignant": arm.ratio_malignant,
+                "synthetic_source": arm.synthetic_source,
+                "synthetic_record": arm.synthetic_record,
+                "runs": [{"seed": run.seed, "state": run.state, "record": run.record} for run in arm.runs.all()],
+            }
+            for arm in experiment.arms.all()
+        ],
+        **{
+            table.name: [{column: row.get(column) for column in table.columns} for row in table.rows(experiment)]
+            for table in TABLES.values()
+        },
+    }
+
+
+def as_csv(experiment: Experiment, table: Table) -> str:
+    """One line a row; protocol and hashes stand on every line, so that no part can be cut off."""
+    return write(table.columns, table.rows(experiment))

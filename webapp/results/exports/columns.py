@@ -1,0 +1,148 @@
+"""What every exported table shares: which run and test set a row is about, and what it was counted from."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from detection.evaluation.protocol import Protocol
+from webapp.experiments.models import Experiment, Run
+from webapp.results import selectors
+from webapp.results.models import Evaluation
+
+SUBJECT = (
+    "experiment",
+    "arm",
+    "synthetic_ratio_benign",
+    "synthetic_ratio_malignant",
+    "synthetic_source",
+    "seed",
+    "run_state",
+    "test_set",
+)
+"""First columns of every table."""
+NUMBER = (
+    "unit",
+    "value",
+    "low",
+    "high",
+    "confidence",
+    "n",
+    "numerator",
+    "denominator",
+    "units_resampled",
+    "resamples",
+    "resamples_skipped",
+    "method",
+    "reason",
+    "warning",
+)
+"""A value with its interval; empty with a reason where it is undefined."""
+PROVENANCE = (
+    "level",
+    "protocol",
+    "protocol_digest",
+    "test_set_digest",
+    "inputs_hash",
+    "data_hash",
+    "source_hash",
+    "weights_sha256",
+)
+"""Last columns of every table."""
+
+Rows = Callable[[Experiment], Iterator[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """An exported table: name in the address, words on the page, columns between subject and provenance, rows."""
+
+    name: str
+    words: str
+    own: tuple[str, ...]
+    rows: Rows
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns in their order, which never depends on the data."""
+        return (*SUBJECT, *self.own, *PROVENANCE)
+
+
+def evaluated(experiment: Experiment) -> Iterator[tuple[Run, Evaluation]]:
+    """Runs with their evaluations, by test set (internal first), arm and seed."""
+    found = selectors.evaluations(experiment)
+    for test_set in selectors.present_test_sets(experiment):
+        for arm in experiment.arms.all():
+            for run in arm.runs.all():
+                if (run.pk, test_set) in found:
+                    yield run, found[run.pk, test_set]
+
+
+def frame(experiment: Experiment, run: Run, test_set: str, evaluation: Evaluation | None) -> dict[str, Any]:
+    """Subject and provenance of a row."""
+    arm = run.arm
+    protocol = Protocol.from_json(evaluation.protocol if evaluation else experiment.protocol)
+    result = (run.job.result or {}) if run.job else {}
+    return {
+        "experiment": experiment.number,
+        "arm": arm.name,
+        "synthetic_ratio_benign": arm.ratio_benign,
+        "synthetic_ratio_malignant": arm.ratio_malignant,
+        "synthetic_source": arm.synthetic_source,
+        "seed": run.seed,
+        "run_state": run.state,
+        "test_set": test_set,
+        "level": protocol.level,
+        "protocol": protocol.sentence(),
+        "protocol_digest": protocol.digest(),
+        "test_set_digest": evaluation.result["test_set_digest"] if evaluation else None,
+        "inputs_hash": evaluation.inputs_hash if evaluation else None,
+        "data_hash": experiment.reproducibility.get("data_hash"),
+        "source_hash": experiment.reproducibility.get("source_hash"),
+        "weights_sha256": result.get("weights_sha256"),
+    }
+
+
+def number(interval: dict[str, Any], *, confidence: float, unit: str = "fraction of 1") -> dict[str, Any]:
+    """The columns `NUMBER` of an interval (`detection.evaluation.intervals.Interval` as JSON)."""
+    return {
+        "unit": unit,
+        "confidence": interval.get("level", confidence),
+        "units_resampled": interval.get("units"),
+        "resamples_skipped": interval.get("skipped"),
+        **{
+            name: interval.get(name)
+            for name in (
+                "value",
+                "low",
+                "high",
+                "n",
+                "numerator",
+                "denominator",
+                "resamples",
+                "method",
+                "reason",
+                "warning",
+            )
+        },
+    }
+
+
+def write(columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> str:
+    """CSV in UTF-8 with a header line and LF; floats with all their digits."""
+    handle = io.StringIO()
+    writer = csv.DictWriter(handle, list(columns), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: safe(value) for name, value in row.items()})
+    return handle.getvalue()
+
+
+def safe(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula is quoted; truth values become 1 and 0."""
+    if isinstance(value, bool):
+        return int(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value

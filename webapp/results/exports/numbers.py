@@ -1,0 +1,116 @@
+"""Numbers, paired differences and subgroups, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from webapp.experiments.models import Experiment
+from webapp.results import comparison, failures, selectors
+from webapp.results.exports.columns import NUMBER, Table, evaluated, frame, number
+
+CHANGES = ("gained", "lost", "both", "neither")
+
+
+def _numbers(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    found = selectors.evaluations(experiment)
+    confidence = float(experiment.protocol["confidence"])
+    for row in selectors.rows(experiment):
+        shared = frame(experiment, row.run, row.test_set, found.get((row.run.pk, row.test_set)))
+        for measure in selectors.MEASURES:
+            yield shared | {
+                "group": row.group,
+                "measure": measure,
+                **number(row.numbers[measure], confidence=confidence),
+            }
+
+
+def _differences(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    found = selectors.evaluations(experiment)
+    confidence = float(experiment.protocol["confidence"])
+    compared = comparison.compare(experiment)
+    for row in compared.rows:
+        changes = compared.changes[row.run.pk, row.test_set, row.group]
+        yield {
+            **frame(experiment, row.run, row.test_set, found[row.run.pk, row.test_set]),
+            "reference_arm": row.reference.arm.name,
+            "reference_inputs_hash": found[row.reference.pk, row.test_set].inputs_hash,
+            "group": row.group,
+            "measure": row.measure,
+            "primary": row.primary,
+            **number(row.interval, confidence=confidence, unit="difference of fractions of 1"),
+            "p_value": row.test["p_value"],
+            "p_adjusted": row.adjusted,
+            "correction": row.family,
+            "test": row.test["method"],
+            **{f"lesion_views_{name}": changes[name] for name in CHANGES},
+            "mcnemar_patients_p": changes["patients"]["p_value"],
+            "mcnemar_patients_n": changes["patients"]["n"],
+        }
+
+
+def _subgroups(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    found = selectors.evaluations(experiment)
+    confidence = float(experiment.protocol["confidence"])
+    test_sets = {words: key for key, words in selectors.TEST_SETS.items()}
+    for group in selectors.GROUPS:
+        for panel in failures.subgroups(experiment, group):
+            test_set = test_sets[panel["label"]]
+            for place, run in enumerate(panel["runs"]):
+                shared = frame(experiment, run, test_set, found[run.pk, test_set])
+                for kind in panel["kinds"]:
+                    for row in kind["rows"]:
+                        yield shared | {
+                            "group": group,
+                            "measure": "sensitivity",
+                            "subgroup_by": kind["label"],
+                            "subgroup": row["label"],
+                            **number(row["numbers"][place], confidence=confidence),
+                        }
+
+
+def _evaluations(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    for run, evaluation in evaluated(experiment):
+        result = evaluation.result
+        yield {
+            **frame(experiment, run, evaluation.test_set, evaluation),
+            "views": result["images"],
+            "patients": result["patients"],
+            "types_known": result["groups_known"],
+            "lesion_views": len(result["lesions"]),
+            "findings": len(result["findings"]),
+            "evaluated": evaluation.created.isoformat(),
+            "remarks": " ".join(result["warnings"]),
+        }
+
+
+NUMBERS = Table("numbers", "Numbers", ("group", "measure", *NUMBER), _numbers)
+DIFFERENCES = Table(
+    "differences",
+    "Paired differences",
+    (
+        "reference_arm",
+        "reference_inputs_hash",
+        "group",
+        "measure",
+        "primary",
+        *NUMBER,
+        "p_value",
+        "p_adjusted",
+        "correction",
+        "test",
+        *(f"lesion_views_{name}" for name in CHANGES),
+        "mcnemar_patients_p",
+        "mcnemar_patients_n",
+    ),
+    _differences,
+)
+SUBGROUPS = Table(
+    "subgroups", "Sensitivity in subgroups", ("group", "measure", "subgroup_by", "subgroup", *NUMBER), _subgroups
+)
+EVALUATIONS = Table(
+    "evaluations",
+    "Evaluations with counts and remarks",
+    ("views", "patients", "types_known", "lesion_views", "findings", "evaluated", "remarks"),
+    _evaluations,
+)
