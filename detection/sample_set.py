@@ -39,7 +39,9 @@ class LesionTarget:
 class Sample:
     """One view pair on disk (DICOM, PNG or JPEG; read with `imaging.reading.read_pair`) and its lesions.
 
-    `patient_id` is an opaque key: it groups views for resampling and never names a person.
+    `patient_id` and `breast_id` are opaque keys that never name a person: views of one patient are resampled
+    together, views of one breast in one exam are counted together. `breast_id` is None in files written before it
+    was kept; numbers per breast are then undefined.
     """
 
     sample_id: str
@@ -51,6 +53,7 @@ class Sample:
     spacing_mm: tuple[float, float] | None
     origin: Literal["real", "synthetic", "phantom"]
     lesions: tuple[LesionTarget, ...]
+    breast_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,4 +104,5 @@ def _sample(entry: dict[str, Any]) -> Sample:
             )
             for lesion in entry["lesions"]
         ),
+        breast_id=entry.get("breast_id"),
     )

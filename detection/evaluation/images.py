@@ -20,9 +20,12 @@ class EvaluatedImage:
     targets : sequence of LesionTarget
     findings : sequence of Finding
         All findings of the detector, in any order; the protocol decides which are kept.
+    breast_id : str or None
+        Opaque key of one breast in one exam; None where it is not known, numbers per breast are then undefined.
     """
 
     sample_id: str
     patient_id: str
     targets: Sequence[LesionTarget]
     findings: Sequence[Finding]
+    breast_id: str | None = None

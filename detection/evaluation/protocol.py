@@ -11,13 +11,19 @@ from typing import Protocol as Structural
 
 from detection.evaluation.errors import ProtocolError, ProtocolMismatch
 
-SCHEMA = "cemlab.evaluation-protocol/1"
+SCHEMA = "cemlab.evaluation-protocol/2"
+_IMPLIED: dict[str, dict[str, Any]] = {
+    "cemlab.evaluation-protocol/1": {"linked": "any view", "unit_score": "max"},
+}
+"""What earlier schemas left unsaid, by schema."""
 
 MatchingRule = Literal["greedy", "hungarian", "argmax_lesion", "any_overlap"]
 DuplicateRule = Literal["ignore", "fp", "report"]
 ClassRule = Literal["malignancy", "malignancy and type", "none"]
 OverlapOf = Literal["box"]
 Level = Literal["lesion on a view"]
+LinkRule = Literal["any view", "all views"]
+UnitScore = Literal["max", "mean", "noisy-or"]
 ResamplingUnit = Literal["patient", "image"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -26,6 +32,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "duplicates": get_args(DuplicateRule),
     "class_aware": get_args(ClassRule),
     "level": get_args(Level),
+    "linked": get_args(LinkRule),
+    "unit_score": get_args(UnitScore),
     "resampling": get_args(ResamplingUnit),
 }
 _MATCHING_WORDS = {
@@ -67,7 +75,11 @@ class Protocol:
     class_aware : {"malignancy", "malignancy and type", "none"}
         What must agree between a finding and a lesion.
     level : {"lesion on a view"}
-        The unit that is counted.
+        The unit that the main numbers count; `levels` counts others from the same outcomes.
+    linked : {"any view", "all views"}
+        Where a lesion that is annotated on several views must be found to be found as one lesion (`levels`).
+    unit_score : {"max", "mean", "noisy-or"}
+        Score of a breast or a patient from the highest scores of its views (`levels`).
     resampling : {"patient", "image"}
         The unit that is resampled for intervals.
     resamples : int
@@ -91,6 +103,8 @@ class Protocol:
     duplicates: DuplicateRule = "ignore"
     class_aware: ClassRule = "malignancy"
     level: Level = "lesion on a view"
+    linked: LinkRule = "any view"
+    unit_score: UnitScore = "max"
     resampling: ResamplingUnit = "patient"
     resamples: int = 2000
     confidence: float = 0.95
@@ -115,17 +129,19 @@ class Protocol:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Protocol:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, now or under an earlier schema: what that left unsaid is filled in.
 
         Raises
         ------
         ProtocolError
-            If the schema differs, a field is missing or unknown, or a value is refused.
+            If the schema is unknown, a field is missing or unknown, or a value is refused.
         """
         if not isinstance(body, Mapping):
             raise ProtocolError(f"Protocol: expected an object, found {type(body).__name__}.")
-        if body.get("schema") != SCHEMA:
-            raise ProtocolError(f"Protocol: expected schema '{SCHEMA}', found {body.get('schema')!r}.")
+        schema = body.get("schema")
+        if schema != SCHEMA and schema not in _IMPLIED:
+            raise ProtocolError(f"Protocol: expected schema '{SCHEMA}', found {schema!r}.")
+        body = {**_IMPLIED.get(schema, {}), **body}
         names = {field.name for field in fields(cls)}
         given = set(body) - {"schema"}
         if unknown := sorted(given - names):
@@ -136,8 +152,7 @@ class Protocol:
 
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the canonical JSON; equal digests mean equal rules."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_json())
 
     def sentence(self) -> str:
         """One line for the foot of a figure or the head of an export."""
@@ -149,6 +164,12 @@ class Protocol:
             f"{self.confidence * 100:g} % percentile intervals from {self.resamples:,} resamples of "
             f"{self.resampling}s, seed {self.seed}."
         )
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """SHA-256 (hexadecimal) of a stored protocol of any schema, in canonical JSON."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class CarriesProtocol(Structural):

@@ -10,10 +10,35 @@ from detection.evaluation.errors import EvaluationError
 from detection.evaluation.intervals import Interval
 from detection.evaluation.lesion_groups import Group
 from detection.evaluation.matching import FindingReason, FindingResult, LesionResult, MissReason
-from detection.evaluation.protocol import Protocol
+from detection.evaluation.protocol import Protocol, digest_of
 from detection.sample_set import Malignancy
 
-SCHEMA = "cemlab.test-set-result/2"
+SCHEMA = "cemlab.test-set-result/3"
+EARLIER = frozenset({"cemlab.test-set-result/2"})
+"""Schemas that are still read: without Dice, and without views."""
+
+
+@dataclass(frozen=True)
+class ViewRecord:
+    """One view of the test set.
+
+    Attributes
+    ----------
+    sample_id, patient_id : str
+    breast_id : str or None
+        One breast in one exam; None where it is not known.
+    malignant : bool or None
+        Whether a malignant lesion is on it. None where that rests on a lesion of unknown malignancy: there is one,
+        and no malignant lesion.
+    score : float
+        Highest score of its kept findings called malignant; 0 without one.
+    """
+
+    sample_id: str
+    patient_id: str
+    breast_id: str | None
+    malignant: bool | None
+    score: float
 
 
 @dataclass(frozen=True)
@@ -21,7 +46,8 @@ class LesionRecord:
     """One lesion on one view and what became of it (see `matching.LesionOutcome`).
 
     `finding` is the index in the findings of the image as given: the one credited or, for a missed lesion,
-    the highest-scoring one that explains `reason`; `score` is its score.
+    the highest-scoring one that explains `reason`; `score` is its score. `dice` is the Dice coefficient of the
+    outlines of lesion and credited finding; None for a lesion that is not found, or where either has no outline.
     """
 
     sample_id: str
@@ -34,6 +60,7 @@ class LesionRecord:
     finding: int | None
     score: float | None
     iou: float
+    dice: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,8 @@ class TestSetResult:
     lesions, findings : tuples of records
         Ordered by image.
     warnings : tuple of str
+    views : tuple of ViewRecord
+        Every view of the test set, ordered by sample; empty in results stored before views were kept.
     """
 
     protocol: Protocol
@@ -95,6 +124,7 @@ class TestSetResult:
     lesions: tuple[LesionRecord, ...]
     findings: tuple[FindingRecord, ...]
     warnings: tuple[str, ...]
+    views: tuple[ViewRecord, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready dictionary with every number, outcome and the protocol (also as digest and sentence)."""
@@ -113,6 +143,7 @@ class TestSetResult:
             "auc": _numbers_to_json(self.auc),
             "precision_duplicates_false": None if strict is None else _numbers_to_json(strict),
             "units": list(self.units),
+            "views": [asdict(record) for record in self.views],
             "lesions": [asdict(record) for record in self.lesions],
             "findings": [asdict(record) for record in self.findings],
             "warnings": list(self.warnings),
@@ -131,18 +162,19 @@ class TestSetResult:
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> TestSetResult:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, now or under the schema before: that one kept no views and no Dice.
 
         Raises
         ------
         EvaluationError
-            If the schema differs, a field is missing, or the protocol was changed after writing.
+            If the schema is unknown, a field is missing, or the protocol was changed after writing.
         """
-        if body.get("schema") != SCHEMA:
+        earlier = body.get("schema") in EARLIER
+        if body.get("schema") != SCHEMA and not earlier:
             raise EvaluationError(f"Test-set result: expected schema '{SCHEMA}', found {body.get('schema')!r}.")
         try:
             protocol = Protocol.from_json(body["protocol"])
-            if protocol.digest() != body["protocol_digest"]:
+            if digest_of(body["protocol"]) != body["protocol_digest"]:
                 raise EvaluationError("Test-set result: the protocol does not fit its digest; it was altered.")
             strict = body["precision_duplicates_false"]
             return cls(
@@ -159,6 +191,7 @@ class TestSetResult:
                 lesions=tuple(LesionRecord(**record) for record in body["lesions"]),
                 findings=tuple(FindingRecord(**record) for record in body["findings"]),
                 warnings=tuple(body["warnings"]),
+                views=() if earlier else tuple(ViewRecord(**record) for record in body["views"]),
             )
         except KeyError as error:
             raise EvaluationError(f"Test-set result: field {error} is missing.") from error

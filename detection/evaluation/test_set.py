@@ -14,14 +14,25 @@ from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
 from detection.evaluation.lesion_groups import GROUPS, Group
 from detection.evaluation.matching import ImageMatch, match_many
+from detection.evaluation.outlines import credited_dice
 from detection.evaluation.protocol import Protocol, require_same_protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
-from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResult
+from detection.evaluation.result import FindingRecord, LesionRecord, TestSetResult, ViewRecord
 from detection.evaluation.rows_of_group import findings_of, lesions_of, located_in
 from detection.finding import Finding
+from detection.sample_set import Malignancy
 
-__all__ = ["EvaluatedImage", "FindingRecord", "Group", "LesionRecord", "TestSetResult", "evaluate", "outcomes"]
+__all__ = [
+    "EvaluatedImage",
+    "FindingRecord",
+    "Group",
+    "LesionRecord",
+    "TestSetResult",
+    "ViewRecord",
+    "evaluate",
+    "outcomes",
+]
 
 _TYPES_UNKNOWN = "the lesion types of this test set are not known"
 
@@ -92,6 +103,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
         lesions=lesions,
         findings=findings,
         warnings=_warnings(images, lesions, findings, values),
+        views=_view_records(images, findings),
     )
 
 
@@ -106,7 +118,7 @@ def outcomes(
         If a finding is not usable.
     """
     matches = match_many(images, protocol)
-    return _lesion_records(images, matches), _finding_records(images, matches)
+    return _lesion_records(images, matches, credited_dice(images, matches)), _finding_records(images, matches)
 
 
 def require_comparable(*results: TestSetResult) -> None:
@@ -218,10 +230,12 @@ def _check(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known
         )
 
 
-def _lesion_records(images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch]) -> tuple[LesionRecord, ...]:
+def _lesion_records(
+    images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch], dice: Mapping[tuple[int, int], float]
+) -> tuple[LesionRecord, ...]:
     records = []
-    for image, matched in zip(images, matches, strict=True):
-        for target, outcome in zip(image.targets, matched.lesions, strict=True):
+    for position, (image, matched) in enumerate(zip(images, matches, strict=True)):
+        for lesion, (target, outcome) in enumerate(zip(image.targets, matched.lesions, strict=True)):
             score = None if outcome.finding is None else float(image.findings[outcome.finding].score)
             records.append(
                 LesionRecord(
@@ -235,6 +249,7 @@ def _lesion_records(images: Sequence[EvaluatedImage], matches: Sequence[ImageMat
                     finding=outcome.finding,
                     score=score,
                     iou=outcome.iou,
+                    dice=dice.get((position, lesion)),
                 )
             )
     return tuple(records)
@@ -265,6 +280,29 @@ def _finding_records(images: Sequence[EvaluatedImage], matches: Sequence[ImageMa
                 )
             )
     return tuple(records)
+
+
+def _view_records(images: Sequence[EvaluatedImage], findings: Sequence[FindingRecord]) -> tuple[ViewRecord, ...]:
+    highest: dict[str, float] = {}
+    for row in findings:
+        if row.called_malignant and row.outcome != "below":
+            highest[row.sample_id] = max(highest.get(row.sample_id, 0.0), row.score)
+    return tuple(
+        ViewRecord(
+            sample_id=image.sample_id,
+            patient_id=image.patient_id,
+            breast_id=image.breast_id,
+            malignant=_malignant({target.malignancy for target in image.targets}),
+            score=highest.get(image.sample_id, 0.0),
+        )
+        for image in images
+    )
+
+
+def _malignant(present: set[Malignancy]) -> bool | None:
+    if "malignant" in present:
+        return True
+    return None if "unknown" in present else False
 
 
 def _warnings(

@@ -24,6 +24,11 @@ def view_id(sample: str) -> int:
     return int(sample.removeprefix("view-"))
 
 
+def breast_id(view: View) -> str:
+    """How the breast of a view is called: one side in one exam."""
+    return f"exam-{view.exam_id}-{view.laterality}"
+
+
 def acquired_samples(version: DatasetVersion, split: str, *, views: Collection[int] | None = None) -> list[Sample]:
     """Samples of the real or phantom views of a split of a frozen version, with the truth it was frozen with.
 
@@ -101,4 +106,5 @@ def _sample(view: View, patient_id: int, lesions: list[LesionTarget]) -> Sample:
         spacing_mm=spacing,
         origin=view.origin,  # type: ignore[arg-type]
         lesions=tuple(lesions),
+        breast_id=breast_id(view),
     )

@@ -74,6 +74,7 @@ def _evaluate(
             patient_id=sample.patient_id,
             targets=sample.lesions,
             findings=findings[sample.sample_id],
+            breast_id=sample.breast_id,
         )
         for sample in samples.samples
     ]

@@ -53,6 +53,7 @@ def images_of(run: Run, split: str, views: Collection[int] | None = None) -> lis
             patient_id=sample.patient_id,
             targets=tuple(replace(lesion, polygons=()) for lesion in sample.lesions),
             findings=findings.get(view_id(sample.sample_id), []),
+            breast_id=sample.breast_id,
         )
         for sample in sample_sets.acquired_samples(run.arm.experiment.version, split, views=views)
     ]

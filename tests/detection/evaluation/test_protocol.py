@@ -22,6 +22,8 @@ protocols = st.builds(
     matching=st.sampled_from(["greedy", "hungarian", "argmax_lesion", "any_overlap"]),
     duplicates=st.sampled_from(["ignore", "fp", "report"]),
     class_aware=st.sampled_from(["malignancy", "malignancy and type", "none"]),
+    linked=st.sampled_from(["any view", "all views"]),
+    unit_score=st.sampled_from(["max", "mean", "noisy-or"]),
     resampling=st.sampled_from(["patient", "image"]),
     resamples=st.integers(100, 10_000),
     confidence=st.floats(0.01, 0.99),
@@ -31,6 +33,8 @@ OTHER_VALUES = {
     "score_above": 0.2, "iou_above": 0.5, "top": 3, "matching": "hungarian", "duplicates": "fp",
     "class_aware": "none", "resampling": "image", "resamples": 100, "confidence": 0.9, "seed": 1,
 }  # fmt: skip
+OF_LEVELS = {"linked": "all views", "unit_score": "mean"}
+"""Fields that only shape `levels`: its sentence tells them."""
 
 
 def test_the_default_is_the_rule_of_the_paper_and_reads_as_one_line() -> None:
@@ -49,6 +53,11 @@ def test_a_protocol_survives_json(protocol: Protocol) -> None:
     assert "\n" not in read.sentence()
 
 
+@pytest.mark.parametrize("name", OF_LEVELS)
+def test_a_rule_of_levels_changes_the_digest(name: str) -> None:
+    assert replace(Protocol(), **{name: OF_LEVELS[name]}).digest() != Protocol().digest()
+
+
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_every_field_changes_the_digest_and_the_sentence(name: str) -> None:
     other = replace(Protocol(), **{name: OTHER_VALUES[name]})
@@ -57,7 +66,7 @@ def test_every_field_changes_the_digest_and_the_sentence(name: str) -> None:
 
 
 def test_the_fields_tried_above_are_all_that_have_a_second_value() -> None:
-    assert {field.name for field in fields(Protocol)} - set(OTHER_VALUES) == {"iou_of", "level"}
+    assert {field.name for field in fields(Protocol)} - set(OTHER_VALUES) - set(OF_LEVELS) == {"iou_of", "level"}
 
 
 def test_zero_written_as_a_whole_number_is_the_same_protocol() -> None:
@@ -73,7 +82,8 @@ def test_a_protocol_cannot_be_changed() -> None:
     ("name", "value"),
     [
         ("matching", "closest"), ("duplicates", None), ("iou_of", "mask"), ("level", "breast"),
-        ("class_aware", True), ("resampling", "row"), ("score_above", 1.0), ("score_above", float("nan")),
+        ("class_aware", True), ("linked", "one view"), ("unit_score", "median"),
+        ("resampling", "row"), ("score_above", 1.0), ("score_above", float("nan")),
         ("iou_above", -0.1), ("iou_above", "0.1"), ("top", 0), ("top", 2.5), ("top", True), ("resamples", 99),
         ("confidence", 0), ("confidence", 1), ("seed", -1), ("score_above", False),
     ],
@@ -93,6 +103,14 @@ def test_an_incomplete_or_foreign_file_is_refused() -> None:
         Protocol.from_json({**body, "schema": "cemlab.evaluation-protocol/9"})
     with pytest.raises(ProtocolError, match="expected an object"):
         Protocol.from_json([])  # type: ignore[arg-type]
+
+
+def test_a_protocol_of_the_first_schema_reads_as_what_it_implied() -> None:
+    later = {"schema", "linked", "unit_score"}
+    first = {name: value for name, value in Protocol().to_json().items() if name not in later}
+    assert Protocol.from_json({**first, "schema": "cemlab.evaluation-protocol/1"}) == Protocol()
+    with pytest.raises(ProtocolError, match="'linked' is missing"):
+        Protocol.from_json({**first, "schema": "cemlab.evaluation-protocol/2"})
 
 
 def test_results_under_different_rules_refuse_comparison_and_say_which() -> None:

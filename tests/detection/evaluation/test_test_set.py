@@ -13,9 +13,11 @@ from sklearn.metrics import roc_auc_score
 from detection.evaluation import test_set
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.matching import match
-from detection.evaluation.protocol import Protocol
+from detection.evaluation.protocol import Protocol, digest_of
 from detection.evaluation.resampling import Units
+from detection.evaluation.result import ViewRecord
 from detection.evaluation.test_set import evaluate
+from imaging.contours import polygons_to_mask
 from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images
 
 FAR = (40.0, 40.0, 50.0, 50.0)
@@ -258,6 +260,72 @@ def test_a_result_survives_json() -> None:
     assert test_set.TestSetResult.from_json(body) == result
     assert body["protocol_digest"] == result.protocol.digest()
     assert set(result.short()["sensitivity"]["malignant"]) == {"value", "low", "high", "n", "reason"}
+
+
+def test_a_result_of_the_schema_before_reads_without_views_and_dice() -> None:
+    result = evaluate(random_images(27, 12), QUICK)
+    body = json.loads(json.dumps(result.to_json()))
+    body |= {"schema": "cemlab.test-set-result/2", "protocol": {**body["protocol"]}}
+    for name in ("linked", "unit_score"):
+        del body["protocol"][name]
+    body["protocol"]["schema"] = "cemlab.evaluation-protocol/1"
+    body["protocol_digest"] = digest_of(body["protocol"])
+    del body["views"]
+    for record in body["lesions"]:
+        del record["dice"]
+    read = test_set.TestSetResult.from_json(body)
+    assert read.views == () and all(row.dice is None for row in read.lesions)
+    assert (read.short(), read.protocol, read.findings) == (result.short(), result.protocol, result.findings)
+    with pytest.raises(EvaluationError, match="altered"):
+        test_set.TestSetResult.from_json({**body, "protocol": {**body["protocol"], "seed": 5}})
+
+
+def test_every_view_carries_its_truth_and_its_highest_score_called_malignant() -> None:
+    unsure = lesion(malignancy="unknown")
+    benign = lesion(FAR, "benign", lesion_id="L2")
+    high = finding((200, 200, 210, 210), 0.95, malignancy=0.2)
+    said = [finding((200, 200, 210, 210), score) for score in (0.3, 0.6)]
+    images = [
+        replace(image("a", [lesion(), lesion(FAR, "unknown", lesion_id="L3")], [high, *said], "p"), breast_id="p-L"),
+        image("b", [unsure, benign], [finding((200, 200, 210, 210), 0.05)], "p"),
+        image("c", [benign], said * 3, "q"),
+        image("d", [], [high], "q"),
+    ]
+    views = evaluate(images, replace(QUICK, top=1)).views
+    assert [(row.sample_id, row.malignant, row.score) for row in views] == [
+        ("a", True, 0.0),
+        ("b", None, 0.0),
+        ("c", False, 0.6),
+        ("d", False, 0.0),
+    ]
+    assert evaluate(images, QUICK).views[0] == ViewRecord("a", "p", "p-L", True, 0.6)
+    assert [row.breast_id for row in views] == ["p-L", None, None, None]
+
+
+def test_dice_of_a_found_lesion_is_that_of_the_filled_outlines() -> None:
+    truth = lesion((10, 10, 40, 30))
+    outline = ((12.2, 8.0), (45.0, 12.5), (30.0, 33.0))
+    found = finding((10, 8, 45, 33))
+    images = [
+        image("a", [truth], [replace(found, contour=outline)]),
+        image("b", [truth], [found]),
+        image("c", [replace(truth, polygons=())], [replace(found, contour=outline)]),
+        image("d", [truth], [replace(found, contour=outline, score=0.05)]),
+        image("e", [replace(truth, polygons=(((11.1, 11.1), (11.2, 11.1), (11.2, 11.2)),))],
+              [replace(found, contour=((11.1, 11.1), (11.2, 11.1), (11.2, 11.2)))]),
+    ]  # fmt: skip
+    one, other = (polygons_to_mask([polygon], (60, 60)) for polygon in (truth.polygons[0], outline))
+    expected = 2 * (one & other).sum() / (one.sum() + other.sum())
+    by_image = {row.sample_id: (row.outcome, row.dice) for row in evaluate(images, QUICK).lesions}
+    assert by_image == {
+        "a": ("TP", expected), "b": ("TP", None), "c": ("TP", None), "d": ("FN", None), "e": ("TP", None)
+    }  # fmt: skip
+
+
+def test_an_outline_that_is_none_names_the_image() -> None:
+    line = replace(finding(), contour=((0.0, 0.0), (10.0, 10.0)))
+    with pytest.raises(EvaluationError, match="Image b, finding: a polygon needs at least three"):
+        evaluate([image("a", [lesion()], []), image("b", [lesion()], [line])], QUICK)
 
 
 def test_an_altered_or_incomplete_result_is_refused() -> None:
