@@ -11,6 +11,7 @@ class ResultsConfig(AppConfig):
         from webapp.core.guards import Guard
         from webapp.experiments.evaluators import evaluators
         from webapp.results import pages
+        from webapp.results.models import REWRITTEN
         from webapp.results.services import evaluate_run
 
         pages.register()
@@ -22,5 +23,12 @@ class ResultsConfig(AppConfig):
                 event="UPDATE",
                 condition="OLD.id IS NOT NULL",
                 message="an evaluation never changes",
-            )
+            ),
+            Guard(
+                name="results_checklist_kept",
+                table="results_checklistanswer",
+                event="UPDATE",
+                condition=REWRITTEN,
+                message="an answer is superseded, not changed",
+            ),
         )
