@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from webapp.core.registry import Registry
 from webapp.experiments.models import Experiment
 from webapp.results.reports import basis
