@@ -1,4 +1,4 @@
-"""Command line: ``python -m detection train`` and ``python -m detection predict``."""
+"""Command line: ``python -m detection train``, ``predict`` and ``clean``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +18,7 @@ from detection.findings_file import write_findings
 from detection.preset import presets
 from detection.registry import families, family
 from detection.sample_set import SampleSet
+from detection.view_cache import ViewCache
 from imaging.errors import ImagingError
 from imaging.reading import read_pair
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int, help="instead of the preset's")
     train.add_argument("--initial-weights", metavar="FILE", help="local COCO weights of maskrcnn_resnet50_fpn")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument("--cache", type=Path, metavar="DIR", help="prepared views shared by trainings; kept")
     train.set_defaults(run=_train)
     predict = commands.add_parser("predict", help="write the findings of a trained detector on a sample set")
     predict.add_argument("--model", type=Path, required=True, metavar="DIR")
@@ -59,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, predict):
         command.add_argument("--family", choices=families(), default=FAMILY)
         command.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:<n> or auto")
+    clean = commands.add_parser("clean", help="remove the prepared views that were unused for longest")
+    clean.add_argument("--cache", type=Path, required=True, metavar="DIR")
+    clean.add_argument("--keep-gigabytes", type=float, required=True, metavar="N", help="what may stay, 10^9 bytes")
+    clean.set_defaults(run=_clean)
     return parser
 
 
@@ -79,6 +85,7 @@ def _train(chosen: argparse.Namespace) -> int:
         progress=_print_event,
         should_stop=stop.asked,
         device=chosen.device,
+        cache=chosen.cache,
     )
     sys.stdout.write(f"best epoch {outcome.best_epoch} of {len(outcome.curve)}; model in {chosen.out}\n")
     return 0
@@ -99,6 +106,12 @@ def _predict(chosen: argparse.Namespace) -> int:
         findings[sample.sample_id] = detector.predict(pair)
     write_findings(chosen.out, findings, sample_set=samples.name, model=detector.describe())
     sys.stdout.write(f"{sum(map(len, findings.values()))} findings on {len(findings)} views\n")
+    return 0
+
+
+def _clean(chosen: argparse.Namespace) -> int:
+    pruned = ViewCache(chosen.cache).prune(int(chosen.keep_gigabytes * 1e9))
+    sys.stdout.write(json.dumps(asdict(pruned)) + "\n")
     return 0
 
 

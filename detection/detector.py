@@ -93,8 +93,11 @@ class Detector(Protocol):
         progress: Progress,
         should_stop: ShouldStop,
         device: str,
+        cache: Path | None = None,
     ) -> TrainingOutcome:
         """Train inside `directory`, going on from its last complete checkpoint if there is one.
+
+        `cache` is a folder of prepared views that trainings share.
 
         Raises
         ------

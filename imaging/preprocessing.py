@@ -22,6 +22,8 @@ from imaging.errors import BreastNotFound
 from imaging.pair import CEMPair
 
 ImageName = Literal["low_energy", "recombined"]
+VERSION = 1
+"""To be raised with every change after which a preset gives other pixels: prepared views are kept under it."""
 LEVELS = 256
 PERCENTILES = (1.0, 99.0)
 # Otsu's mask is used when it holds this part of the breast; a bright implant or muscle can push it off the breast.

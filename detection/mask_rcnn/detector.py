@@ -60,6 +60,7 @@ class MaskRCNNDetector:
         progress: Progress,
         should_stop: ShouldStop,
         device: str = "cpu",
+        cache: Path | None = None,
     ) -> TrainingOutcome:
         """Train inside `directory`, going on from its last complete checkpoint if there is one.
 
@@ -68,10 +69,12 @@ class MaskRCNNDetector:
         Parameters
         ----------
         directory : Path
-            Receives ``configuration.json``, ``checkpoints/``, ``best.safetensors`` and ``outcome.json``; prepared
-            images lie under ``prepared/`` until the training ends.
+            Receives ``configuration.json``, ``checkpoints/``, ``best.safetensors`` and ``outcome.json``.
         device : str
             ``"cpu"``, ``"cuda"``, ``"cuda:<n>"`` or ``"auto"``.
+        cache : Path, optional
+            Folder of prepared views that trainings share (`detection.view_cache`); without one they lie under
+            ``prepared/`` in `directory` until the training ends.
 
         Raises
         ------
@@ -88,7 +91,7 @@ class MaskRCNNDetector:
         model = build(configuration)
         origin = _initialise(model, configuration, progress)
         _write_text(directory / CONFIGURATION, configuration.to_json())
-        prepared = directory / _PREPARED
+        prepared = cache or directory / _PREPARED
         prepared_views = [
             prepare_views(samples, configuration.preprocessing, prepared, progress=progress, should_stop=should_stop)
             for samples in (training, validation)
@@ -129,7 +132,8 @@ class MaskRCNNDetector:
             },
         )
         _write_text(directory / OUTCOME, outcome.to_json())
-        shutil.rmtree(prepared, ignore_errors=True)
+        if cache is None:
+            shutil.rmtree(prepared, ignore_errors=True)
         self._open(directory, configuration, outcome, chosen)
         return outcome
 
@@ -243,9 +247,12 @@ def _told(tiles: TileSet) -> str:
 
 
 def _identity(training: SampleSet, validation: SampleSet, configuration: MaskRCNNConfiguration) -> str:
-    """Digest of configuration and data; file locations do not count, so a moved folder can go on."""
+    """Digest of configuration and data.
+
+    File locations do not count, so a moved folder can go on; nor do fields that training does not read.
+    """
     samples = [
-        {key: value for key, value in asdict(sample).items() if key not in ("low_energy", "recombined")}
+        {key: value for key, value in asdict(sample).items() if key not in ("low_energy", "recombined", "breast_id")}
         for sample_set in (training, validation)
         for sample in sample_set.samples
     ]

@@ -14,8 +14,8 @@ from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Progress
 from detection.findings_file import write_findings
 from detection.mask_rcnn.inference import find
-from detection.mask_rcnn.view_store import StoredView
 from detection.training import checkpoints
+from detection.view_cache import StoredView
 
 VIEWS = 4
 

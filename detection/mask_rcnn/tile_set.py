@@ -14,9 +14,9 @@ from torch import Tensor
 from detection.configuration import MaskRCNNConfiguration
 from detection.mask_rcnn.augmentation import IDENTITY, Affine, apply_to_image, apply_to_points, random_affine
 from detection.mask_rcnn.classes import classes_of, label_of
-from detection.mask_rcnn.view_store import StoredView
 from detection.sample_set import LesionTarget
 from detection.tiles import Tile, layout
+from detection.view_cache import StoredView
 from imaging.contours import box_to_polygon, polygons_to_mask
 
 Target = dict[str, Tensor]

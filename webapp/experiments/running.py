@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Detector, TrainingOutcome
 from detection.errors import Interrupted
 from detection.finding import Finding
 from detection.sample_set import SampleSet
+from detection.view_cache import ViewCache
 from imaging.reading import read_pair
 from webapp.core import files
 from webapp.core.errors import UserError
@@ -93,10 +96,12 @@ def _train(
             progress=progress,
             should_stop=context.should_stop,
             device=context.job.device,
+            cache=settings.PREPARED_VIEWS,
         )
     except Interrupted as stopped:
         raise JobStopped(str(stopped)) from stopped
     context.log(f"training complete, best epoch {outcome.best_epoch}")
+    ViewCache(settings.PREPARED_VIEWS).prune(settings.PREPARED_VIEWS_BYTES)
     return type(detector).load(folder, context.job.device), outcome
 
 

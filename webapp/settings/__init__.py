@@ -166,6 +166,9 @@ JOB_STOP_GRACE_SECONDS = env.float("CEMLAB_JOB_GRACE", default=60.0)
 """From the request to stop (SIGTERM, write a checkpoint) to the end by force."""
 JOB_STREAM_PING_SECONDS = env.float("CEMLAB_JOB_STREAM_PING", default=15.0)
 """How often an event stream shows that it is alive and looks whether its reader is still signed in."""
+PREPARED_VIEWS = DATA_ROOT / "cache" / "prepared"
+"""Views prepared for training, shared by all runs; may be emptied at any time."""
+PREPARED_VIEWS_BYTES = int(env.float("CEMLAB_PREPARED_GIGABYTES", default=50.0) * 1e9)
 JOB_EXTRA_MODULES = env.list("CEMLAB_EXTRA_JOB_MODULES", default=[])
 """Modules with further job kinds, besides `jobs.py` of every installed app."""
 
