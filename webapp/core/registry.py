@@ -65,13 +65,15 @@ class SelectionAction:
 
     The page's form is posted to `url_name` (argument: project slug) with `case` (exam numbers, repeated) or with
     `all=1` and `query` (the page's filters); `cases.selection.selected_exams(request, project)` reads either.
-    `primary` also puts the action into the page's head; `visible(role)` hides it from people who cannot use it.
+    `primary` makes it the one that stands out; it and `whole_list` are also offered for all exams of the list;
+    `visible(role)` hides it from people who cannot use it.
     """
 
     label: str
     url_name: str
     icon: str = "plus"
     primary: bool = False
+    whole_list: bool = False
     note: str = ""
     visible: Callable[[str], bool] = lambda role: True
 
@@ -105,6 +107,7 @@ class ResultAction:
 
 home_panels: Registry[Panel] = Registry("panels of the project home")
 case_panels: Registry[Panel] = Registry("panels of the case page")
+run_panels: Registry[Panel] = Registry("panels of the page of a run")
 case_columns: Registry[CaseColumn] = Registry("columns and facets of the cases page")
 selection_actions: Registry[SelectionAction] = Registry("actions on chosen exams of the cases page")
 result_actions: Registry[ResultAction] = Registry("actions on the cases behind a number")

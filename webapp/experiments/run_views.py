@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST, require_safe
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
 from webapp.core.errors import NotAllowed, UserError
+from webapp.core.registry import run_panels
 from webapp.experiments import figures, selectors, services
 from webapp.experiments.models import MetricPoint, Run, RunState
 from webapp.experiments.views import arm_facts
@@ -99,7 +101,19 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
         "done": found.state == RunState.DONE,
         "address": [found.arm.experiment.project.slug, experiment.number, found.arm.position, found.seed],
         "record": _record(found),
+        "panels": _panels(request, found),
     }
+
+
+def _panels(request: HttpRequest, found: Run) -> list[str]:
+    """What apps above know about the run."""
+    project = found.arm.experiment.project
+    rendered: list[str] = []
+    for panel in sorted(run_panels.values(), key=lambda panel: panel.position):
+        context = panel.context(request, project, found)
+        if context is not None:
+            rendered.append(render_to_string(panel.template, {"project": project, **context}, request))
+    return rendered
 
 
 def _record(found: Run) -> list[tuple[str, str]]:

@@ -196,11 +196,12 @@ def _write(
     )
     RunArtifact.objects.filter(run=run).delete()
     RunArtifact.objects.bulk_create(artifacts)
-    for write in writers:
-        write()
     Run.objects.filter(pk=run.pk).update(
         best_epoch=outcome.best_epoch, record=outcome.record | {"attempts": context.job.attempt}
     )
+    # what higher apps write may read files and record of the run
+    for write in writers:
+        write()
     services.set_run_state(run=run, state=RunState.DONE)
 
 

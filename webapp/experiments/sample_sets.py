@@ -71,6 +71,17 @@ def synthetic_samples(synthetic_views: Iterable[SyntheticView]) -> list[Sample]:
     ]
 
 
+def unannotated_sample(view: View) -> Sample:
+    """A view without its truth, for a detector that only predicts; synthetic ones too.
+
+    Raises
+    ------
+    UserError
+        If an image is missing.
+    """
+    return _sample(view, view.exam.patient_id, [])
+
+
 def training_set(version: DatasetVersion, split: str, synthetic: Iterable[SyntheticView] = ()) -> SampleSet:
     """The acquired samples of a split, followed by synthetic ones."""
     return SampleSet(split, tuple(acquired_samples(version, split) + synthetic_samples(synthetic)))
