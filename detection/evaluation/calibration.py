@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from detection.evaluation.errors import EvaluationError
-from detection.evaluation.intervals import Interval, percentile_interval, proportion_interval, undefined
+from detection.evaluation.intervals import Interval, bootstrap_interval, proportion_interval, undefined
 from detection.evaluation.ranked_pairs import checked
 from detection.evaluation.resampling import Units, replicates
 
@@ -136,7 +136,7 @@ def calibration(
     )
     drawn = replicates([statistic], units, resamples, seed)[0]
     unit = "row" if groups is None else "patient"
-    brier = percentile_interval(float(loss.mean()), drawn, n=scores.size, units=len(units), unit=unit, level=level)
+    brier = bootstrap_interval(float(loss.mean()), drawn, n=scores.size, units=len(units), unit=unit, level=level)
     made = _bins(positive, scores, bins, binning, level)
     error = sum(one.observed.n * abs(one.mean_score - float(one.observed.value or 0)) for one in made) / scores.size
     line = logistic_line(positive, scores)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.hypothesis_tests import TestResult, mcnemar
-from detection.evaluation.intervals import Interval, percentile_interval, undefined
+from detection.evaluation.intervals import Interval, bootstrap_interval, standard_error, undefined
 from detection.evaluation.lesion_groups import GROUPS, Group
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
@@ -21,6 +22,10 @@ from detection.evaluation.rows_of_group import findings_of, lesions_of, located_
 from detection.evaluation.test_set import require_comparable
 
 METRICS = ("sensitivity", "precision", "auc")
+_TEST_WORDS = {
+    "logit-t": "t test with their standard error",
+    "percentile": "p from the share of resamples on either side of 0",
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Difference:
     interval : Interval
         Of the difference: both arms on the same resamples of patients.
     test : TestResult
-        Two-sided, from the share of resamples on either side of 0.
+        Two-sided; how, follows from the protocol (see `mean_differences`).
     """
 
     metric: str
@@ -102,8 +107,7 @@ class GainsAndLosses:
 def paired_differences(arm: TestSetResult, reference: TestSetResult) -> list[Difference]:
     """Every number of `arm` minus the same of `reference`, on the same resamples of patients.
 
-    Resamples, seed and level follow the protocol. p = 2 min((#{d* <= 0} + 1), (#{d* >= 0} + 1)) / (B + 1), at most 1
-    (Davison and Hinkley 1997, section 4.4, inverted percentile interval). Correct several of them with `holm`.
+    As `mean_differences` with one pair.
 
     Raises
     ------
@@ -122,7 +126,10 @@ def mean_differences(
     """Differences averaged over the seeds of training: the mean over pairs of a number of `arms` minus `references`.
 
     All runs share the resamples of patients, so that the interval is that of the test set; what chance in training
-    adds is not in it. With one pair this is `paired_differences`.
+    adds is not in it. Resamples, seed, level and interval follow the protocol. `logit-t`: d +- t s with the standard
+    error s of the resamples, and p from Student's t of d / s with one degree of freedom less than patients contribute
+    (see `intervals.bootstrap_interval`). `percentile`: p = 2 min((#{d* <= 0} + 1), (#{d* >= 0} + 1)) / (B + 1), at
+    most 1 (Davison and Hinkley 1997, section 4.4, inverted percentile interval). Correct several with `holm`.
 
     Parameters
     ----------
@@ -205,9 +212,9 @@ class _Number:
 def _difference(
     metric: str, group: Group, pairs: Sequence[Sequence[_Number]], drawn: NDArray[np.float64], arm: TestSetResult
 ) -> Difference:
-    unit, level = arm.protocol.resampling, arm.protocol.confidence
+    unit, level, rule = arm.protocol.resampling, arm.protocol.confidence, arm.protocol.interval
     rows = max(number.rows for pair in pairs for number in pair)
-    method = f"paired bootstrap of {unit}s"
+    method = f"paired bootstrap of {unit}s, {_TEST_WORDS[rule]}"
     differences = [
         first.value - second.value for first, second in pairs if first.value is not None and second.value is not None
     ]
@@ -216,9 +223,15 @@ def _difference(
         return Difference(metric, group, width, TestResult(None, None, method, rows, width.reason))
     contributing = len(frozenset().union(*(number.contributing for pair in pairs for number in pair)))
     value = float(np.mean(differences))
-    width = percentile_interval(value, drawn, n=rows, units=contributing, unit=unit, level=level)
+    width = bootstrap_interval(
+        value, drawn, n=rows, units=contributing, unit=unit, level=level, method=rule, scale="difference"
+    )
     if width.low is None:
         return Difference(metric, group, width, TestResult(value, None, method, rows, width.reason))
+    if rule == "logit-t":
+        statistic = value / standard_error(drawn, contributing)
+        p_value = float(2 * stdtr(contributing - 1, -abs(statistic)))
+        return Difference(metric, group, width, TestResult(statistic, p_value, method, rows))
     kept = drawn[~np.isnan(drawn)]
     tail = min(int((kept <= 0).sum()), int((kept >= 0).sum())) + 1
     return Difference(metric, group, width, TestResult(value, min(1.0, 2 * tail / (kept.size + 1)), method, rows))

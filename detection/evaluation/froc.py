@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
-from detection.evaluation.intervals import Interval, percentile_interval, undefined
+from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
 from detection.evaluation.lesion_groups import LESION_TYPES, Group
 from detection.evaluation.matching import match_many
 from detection.evaluation.protocol import Protocol
@@ -152,13 +152,14 @@ def froc_curve(
     drawn = _resampled(marks, ends, lesions, free, units, draws, protocol.seed) if total and shown else None
 
     def width_of(value: float, replicates: NDArray[np.float64]) -> Interval:
-        return percentile_interval(
+        return bootstrap_interval(
             value,
             replicates,
             n=total,
             units=int(np.count_nonzero(lesions)),
             unit=protocol.resampling,
             level=protocol.confidence,
+            method=protocol.interval,
         )
 
     points, values = [], []

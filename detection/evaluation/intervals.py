@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import expit, logit, ndtri, stdtrit
 
 from detection.evaluation.errors import EvaluationError
+from detection.evaluation.protocol import IntervalMethod
 from detection.evaluation.ranked_pairs import RankedPairs, checked
 from detection.evaluation.resampling import Ratio, Units, replicates
 
 SKIPPED_SHARE_WARNED = 0.05
+
+Scale = Literal["share", "difference"]
+"""A share lies in [0, 1] and gets its interval on the logit scale; a difference gets it as it is."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Interval:
     n : int
         Rows counted: lesions, findings.
     method : str
-        "percentile bootstrap of patients", "Wilson", ...; empty where no interval was drawn.
+        "logit-t, bootstrap of patients", "percentile bootstrap of patients", "Wilson", ...; empty where no interval
+        was drawn.
     resamples, skipped : int
         Resamples drawn, and those left out because the number is undefined on them.
     reason : str or None
@@ -111,8 +116,9 @@ def clustered_ratio_interval(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    method: IntervalMethod = "logit-t",
 ) -> Interval:
-    """Ratio of two counts with a percentile bootstrap that draws whole groups.
+    """Ratio of two counts with a bootstrap that draws whole groups.
 
     Parameters
     ----------
@@ -120,6 +126,8 @@ def clustered_ratio_interval(
         Counts of each row, 0 <= numerator <= denominator.
     groups : sequence of str
         Patient of each row.
+    method : {"logit-t", "percentile"}
+        See `bootstrap_interval`.
     """
     above = np.asarray(numerator, dtype=np.int64)
     below = np.asarray(denominator, dtype=np.int64)
@@ -132,7 +140,7 @@ def clustered_ratio_interval(
         raise EvaluationError("Ratio: expected 0 <= numerator <= denominator in every row.")
     units = Units(groups)
     ratio = Ratio(above, below, units)
-    return ratio_interval(ratio, replicates([ratio], units, resamples, seed)[0], level=level)
+    return ratio_interval(ratio, replicates([ratio], units, resamples, seed)[0], level=level, method=method)
 
 
 def auc_interval(
@@ -143,8 +151,9 @@ def auc_interval(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    method: IntervalMethod = "logit-t",
 ) -> Interval:
-    """AUC with a percentile bootstrap.
+    """AUC with a bootstrap interval.
 
     Parameters
     ----------
@@ -153,6 +162,8 @@ def auc_interval(
     groups : sequence of str, optional
         Patient of each row; whole patients are drawn. Without it single rows are drawn, which is right only
         for independent rows.
+    method : {"logit-t", "percentile"}
+        See `bootstrap_interval`.
     """
     positive, values = checked(labels, scores)
     if groups is not None and len(groups) != positive.size:
@@ -167,6 +178,7 @@ def auc_interval(
         units=len(units),
         unit="row" if groups is None else "patient",
         level=level,
+        method=method,
     )
 
 
@@ -177,11 +189,13 @@ def ratio_interval(
     level: float,
     unit: str = "patient",
     undefined_because: str = "nothing to count",
+    method: IntervalMethod = "logit-t",
 ) -> Interval:
     """Interval of a ratio from its (resamples,) bootstrap values `drawn`.
 
-    A ratio of exactly 0 or 1 has a bootstrap interval of no width, which would claim certainty. There the
-    Wilson interval with the contributing units as independent rows stands instead, and says so.
+    A ratio of exactly 0 or 1 has no logit, and a bootstrap interval of no width, which would claim certainty.
+    There the Wilson interval with the contributing units as independent rows stands instead, whatever the method,
+    and says so.
     """
     above, below = int(ratio.numerator.sum()), int(ratio.denominator.sum())
     if below == 0:
@@ -204,36 +218,81 @@ def ratio_interval(
             f"contributing {unit}s instead."
         )
         return Interval(above / below, low, high, below, f"Wilson of {unit}s", warning=warning, **facts)
-    return _percentile(above / below, drawn, n=below, unit=unit, facts=facts)
+    return _from_resamples(above / below, drawn, n=below, unit=unit, method=method, scale="share", facts=facts)
 
 
 def auc_interval_of(
-    pairs: RankedPairs, drawn: NDArray[np.float64], *, n: int, units: int, unit: str, level: float
+    pairs: RankedPairs,
+    drawn: NDArray[np.float64],
+    *,
+    n: int,
+    units: int,
+    unit: str,
+    level: float,
+    method: IntervalMethod = "logit-t",
 ) -> Interval:
     """Interval of an AUC from its (resamples,) bootstrap values `drawn`."""
     value = pairs.value()
     if value is None:
         return undefined("one class" if n else "no rows", n=n, level=level, units=units)
-    facts: dict[str, Any] = {"units": units, "level": level}
-    if units < 2:
-        return Interval(value, None, None, n, reason=f"interval undefined: only one {unit} contributes", **facts)
-    return _percentile(value, drawn, n=n, unit=unit, facts=facts)
+    return bootstrap_interval(value, drawn, n=n, units=units, unit=unit, level=level, method=method)
 
 
-def percentile_interval(
-    value: float, drawn: NDArray[np.float64], *, n: int, units: int, unit: str, level: float
+def bootstrap_interval(
+    value: float,
+    drawn: NDArray[np.float64],
+    *,
+    n: int,
+    units: int,
+    unit: str,
+    level: float,
+    method: IntervalMethod = "logit-t",
+    scale: Scale = "share",
 ) -> Interval:
-    """Interval of any number from its (resamples,) bootstrap values; NaN marks a resample that does not define it."""
+    """Interval of any number from its (resamples,) bootstrap values; NaN marks a resample that does not define it.
+
+    Parameters
+    ----------
+    value : float
+        In [0, 1] where `scale` is "share".
+    drawn : (resamples,) float64
+    n, units : int
+        Rows, and patients (or images) that contribute.
+    unit : str
+        Name of what was drawn.
+    level : float
+    method : {"logit-t", "percentile"}
+        `percentile`: the quantiles of the resamples, as in S004; too narrow with few patients. `logit-t`: the
+        standard deviation s of the resamples, times sqrt(units / (units - 1)), with the quantile t of Student's
+        distribution with units - 1 degrees of freedom: expit(logit(v) +- t s / (v (1 - v))) for a share,
+        v +- t s for a difference (Pepe 2003, section 5.2, for the logit; Rutter 2000 for the standard error from
+        resampled patients; Korn and Graubard 1999, section 5.2, for t over the clusters). A share of exactly 0 or 1
+        has no logit: the percentiles stand there, and `method` of the interval says so.
+    scale : {"share", "difference"}
+    """
     facts: dict[str, Any] = {"units": units, "level": level}
     if units < 2:
         return Interval(value, None, None, n, reason=f"interval undefined: only one {unit} contributes", **facts)
-    return _percentile(value, drawn, n=n, unit=unit, facts=facts)
+    return _from_resamples(value, drawn, n=n, unit=unit, method=method, scale=scale, facts=facts)
 
 
-def _percentile(value: float, drawn: NDArray[np.float64], *, n: int, unit: str, facts: dict[str, Any]) -> Interval:
+def standard_error(drawn: NDArray[np.float64], units: int) -> float:
+    """Standard deviation of the defined resamples, times sqrt(units / (units - 1)) for the units that were drawn."""
+    return float(np.nanstd(drawn, ddof=1)) * math.sqrt(units / (units - 1))
+
+
+def _from_resamples(
+    value: float,
+    drawn: NDArray[np.float64],
+    *,
+    n: int,
+    unit: str,
+    method: IntervalMethod,
+    scale: Scale,
+    facts: dict[str, Any],
+) -> Interval:
     kept = drawn[~np.isnan(drawn)]
     skipped = int(drawn.size - kept.size)
-    method = f"percentile bootstrap of {unit}s"
     counts: dict[str, Any] = {"resamples": int(drawn.size), "skipped": skipped, **facts}
     if kept.size == 0 or kept.min() == kept.max():
         why = "no resample defines it" if kept.size == 0 else "every resample gives the same value"
@@ -245,8 +304,19 @@ def _percentile(value: float, drawn: NDArray[np.float64], *, n: int, unit: str, 
             "the interval is unreliable."
         )
     tail = (1 - facts["level"]) / 2
-    low, high = np.quantile(kept, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n, method, warning=warning, **counts)
+    if method == "percentile" or (scale == "share" and not 0 < value < 1):
+        low, high = np.quantile(kept, [tail, 1 - tail])
+        words = f"percentile bootstrap of {unit}s"
+        if method != "percentile":
+            words += f" ({value:g} has no logit)"
+        return Interval(value, float(low), float(high), n, words, warning=warning, **counts)
+    units = facts["units"]
+    half = float(stdtrit(units - 1, 1 - tail)) * standard_error(kept, units)
+    if scale == "difference":
+        return Interval(value, value - half, value + half, n, f"t, bootstrap of {unit}s", warning=warning, **counts)
+    centre, half = float(logit(value)), half / (value * (1 - value))
+    low, high = float(expit(centre - half)), float(expit(centre + half))
+    return Interval(value, low, high, n, f"logit-t, bootstrap of {unit}s", warning=warning, **counts)
 
 
 def _wilson(successes: int, n: int, level: float) -> tuple[float, float]:

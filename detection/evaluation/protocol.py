@@ -13,7 +13,7 @@ from detection.evaluation.errors import ProtocolError, ProtocolMismatch
 
 SCHEMA = "cemlab.evaluation-protocol/2"
 _IMPLIED: dict[str, dict[str, Any]] = {
-    "cemlab.evaluation-protocol/1": {"linked": "any view", "unit_score": "max"},
+    "cemlab.evaluation-protocol/1": {"linked": "any view", "unit_score": "max", "interval": "percentile"},
 }
 """What earlier schemas left unsaid, by schema."""
 
@@ -25,6 +25,7 @@ Level = Literal["lesion on a view"]
 LinkRule = Literal["any view", "all views"]
 UnitScore = Literal["max", "mean", "noisy-or"]
 ResamplingUnit = Literal["patient", "image"]
+IntervalMethod = Literal["logit-t", "percentile"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "iou_of": get_args(OverlapOf),
@@ -35,6 +36,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "linked": get_args(LinkRule),
     "unit_score": get_args(UnitScore),
     "resampling": get_args(ResamplingUnit),
+    "interval": get_args(IntervalMethod),
 }
 _MATCHING_WORDS = {
     "greedy": "one-to-one, greedy by score",
@@ -82,6 +84,9 @@ class Protocol:
         Score of a breast or a patient from the highest scores of its views (`levels`).
     resampling : {"patient", "image"}
         The unit that is resampled for intervals.
+    interval : {"logit-t", "percentile"}
+        How an interval follows from the resamples (see `intervals.bootstrap_interval`): their standard error with
+        Student's t on the logit scale, or their percentiles as in S004.
     resamples : int
         Number of bootstrap resamples, at least 100.
     confidence : float
@@ -106,6 +111,7 @@ class Protocol:
     linked: LinkRule = "any view"
     unit_score: UnitScore = "max"
     resampling: ResamplingUnit = "patient"
+    interval: IntervalMethod = "logit-t"
     resamples: int = 2000
     confidence: float = 0.95
     seed: int = 0
@@ -156,13 +162,25 @@ class Protocol:
 
     def sentence(self) -> str:
         """One line for the foot of a figure or the head of an export."""
+        return f"Counted per {self.level}; {self.matching_words()}; {self.interval_words(self.resampling)}."
+
+    def matching_words(self) -> str:
+        """When a lesion is found, as a part of a sentence."""
         return (
-            f"Counted per {self.level}; found when score > {self.score_above:g} and "
-            f"{self.iou_of} IoU > {self.iou_above:g}{_CLASS_WORDS[self.class_aware]}; "
-            f"best {self.top} finding{'' if self.top == 1 else 's'} an image; "
-            f"{_MATCHING_WORDS[self.matching]}; {_DUPLICATE_WORDS[self.duplicates]}; "
-            f"{self.confidence * 100:g} % percentile intervals from {self.resamples:,} resamples of "
-            f"{self.resampling}s, seed {self.seed}."
+            f"found when score > {self.score_above:g} and "
+            f"{self.iou_of} IoU > {self.iou_above:g}{_CLASS_WORDS[self.class_aware]}; {self.kept_words()}; "
+            f"{_MATCHING_WORDS[self.matching]}; {_DUPLICATE_WORDS[self.duplicates]}"
+        )
+
+    def kept_words(self) -> str:
+        """How many findings count, as a part of a sentence."""
+        return f"best {self.top} finding{'' if self.top == 1 else 's'} an image"
+
+    def interval_words(self, unit: str) -> str:
+        """How intervals are drawn when whole units (patients or images) are resampled, as a part of a sentence."""
+        return (
+            f"{self.confidence * 100:g} % {self.interval} intervals from {self.resamples:,} resamples of {unit}s, "
+            f"seed {self.seed}"
         )
 
 

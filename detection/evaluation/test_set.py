@@ -179,6 +179,7 @@ class _Numbers:
             units=np.unique(unit).size,
             unit=self._protocol.resampling,
             level=self._protocol.confidence,
+            method=self._protocol.interval,
         )
 
     def intervals(self) -> dict[tuple[str, Group], Interval]:
@@ -206,6 +207,7 @@ class _Numbers:
             level=self._protocol.confidence,
             unit=self._protocol.resampling,
             undefined_because=reason,
+            method=self._protocol.interval,
         )
 
     def _unit(self, sample_id: str) -> int:

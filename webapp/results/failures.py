@@ -201,6 +201,7 @@ def _intervals(
             resamples=protocol.resamples,
             level=protocol.confidence,
             seed=protocol.seed,
+            method=protocol.interval,
         ).to_json()
         for subgroup, records in members.items()
     }

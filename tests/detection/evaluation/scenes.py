@@ -12,7 +12,8 @@ from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.sample_set import LesionTarget
 
-QUICK = Protocol(resamples=200)
+# percentiles of the resamples can be checked against plain repetition of patients
+QUICK = Protocol(resamples=200, interval="percentile")
 
 
 def lesion(

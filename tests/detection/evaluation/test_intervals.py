@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as t_distribution
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
+from detection.evaluation.auc_covariance import AUCCovariance, obuchowski
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.intervals import (
     Interval,
     auc_interval,
+    bootstrap_interval,
     clustered_ratio_interval,
     proportion_interval,
 )
@@ -62,7 +65,7 @@ def test_a_proportion_of_nothing_is_undefined() -> None:
 
 def test_the_clustered_auc_equals_a_bootstrap_that_repeats_rows() -> None:
     labels, scores, groups = clustered_rows(1, 40)
-    interval = auc_interval(labels, scores, groups=groups, resamples=300, seed=7)
+    interval = auc_interval(labels, scores, groups=groups, resamples=300, seed=7, method="percentile")
     values = [roc_auc_score(labels[rows], scores[rows]) for rows in drawn_patients(groups, 300, 7)]
     low, high = np.percentile(values, [2.5, 97.5])
     assert interval.value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
@@ -73,7 +76,7 @@ def test_the_clustered_auc_equals_a_bootstrap_that_repeats_rows() -> None:
 def test_the_clustered_ratio_equals_a_bootstrap_that_repeats_rows() -> None:
     labels, _, groups = clustered_rows(2, 30)
     ones = np.ones_like(labels)
-    interval = clustered_ratio_interval(labels, ones, groups, resamples=300, level=0.9, seed=3)
+    interval = clustered_ratio_interval(labels, ones, groups, resamples=300, level=0.9, seed=3, method="percentile")
     values = [labels[rows].mean() for rows in drawn_patients(groups, 300, 3)]
     low, high = np.percentile(values, [5, 95])
     assert interval.value == pytest.approx(labels.mean(), abs=1e-12)
@@ -112,7 +115,7 @@ def test_clustering_widens_the_interval_of_repeated_views() -> None:
     rows = auc_interval(labels, scores)
     assert None not in (clustered.low, clustered.high, rows.low, rows.high)
     assert clustered.high - clustered.low > 1.5 * (rows.high - rows.low)  # type: ignore[operator]
-    assert (clustered.method, rows.method) == ("percentile bootstrap of patients", "percentile bootstrap of rows")
+    assert (clustered.method, rows.method) == ("logit-t, bootstrap of patients", "logit-t, bootstrap of rows")
 
 
 def test_the_interval_of_independent_rows_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -125,6 +128,52 @@ def test_the_interval_of_independent_rows_covers_the_truth_about_as_often_as_it_
         assert interval.low is not None and interval.high is not None
         covered += interval.low <= 0.7602 <= interval.high  # Phi(1 / sqrt 2)
     assert 178 <= covered <= 199  # 95 % of 200, with room for the known undercoverage
+
+
+def on_the_logit_scale(value: float, error: float, quantile: float) -> tuple[float, float]:
+    odds = value / (1 - value)
+    step = np.exp(quantile * error / (value * (1 - value)))
+    return odds / step / (1 + odds / step), odds * step / (1 + odds * step)
+
+
+def test_the_default_interval_is_students_t_on_the_logit_scale() -> None:
+    labels, scores, groups = clustered_rows(3, 25)
+    ones = np.ones_like(labels)
+    draws = drawn_patients(groups, 400, 5)
+    factor, quantile = np.sqrt(25 / 24), t_distribution.ppf(0.95, 24)
+    area = auc_interval(labels, scores, groups=groups, resamples=400, level=0.9, seed=5)
+    expected = roc_auc_score(labels, scores)
+    error = np.std([roc_auc_score(labels[rows], scores[rows]) for rows in draws], ddof=1) * factor
+    assert (area.low, area.high) == pytest.approx(on_the_logit_scale(expected, error, quantile), abs=1e-12)
+    share = clustered_ratio_interval(labels, ones, groups, resamples=400, level=0.9, seed=5)
+    error = np.std([labels[rows].mean() for rows in draws], ddof=1) * factor
+    assert (share.low, share.high) == pytest.approx(on_the_logit_scale(labels.mean(), error, quantile), abs=1e-12)
+    assert share.method == area.method == "logit-t, bootstrap of patients"
+
+
+def test_the_standard_error_of_the_resamples_is_that_of_the_clustered_covariance() -> None:
+    """Two ways to one number: resampled patients, and Obuchowski's variance without resampling."""
+    labels, scores, groups = clustered_rows(8, 200)
+    drawn = auc_interval(labels, scores, groups=groups, resamples=4000)
+    formula = obuchowski(labels, scores, groups=groups)
+    assert isinstance(formula, AUCCovariance)
+    other = formula.interval()
+    assert (drawn.low, drawn.high) == pytest.approx((other.low, other.high), abs=0.003)
+
+
+def test_a_share_of_one_in_varying_resamples_falls_back_on_percentiles_and_says_so() -> None:
+    drawn = np.array([1.0] * 90 + [0.8] * 10)
+    interval = bootstrap_interval(1.0, drawn, n=9, units=9, unit="patient", level=0.9)
+    assert (interval.low, interval.high) == pytest.approx(np.quantile(drawn, [0.05, 0.95]))
+    assert interval.method == "percentile bootstrap of patients (1 has no logit)"
+
+
+def test_a_difference_has_its_interval_on_its_own_scale() -> None:
+    drawn = np.random.default_rng(0).normal(-0.1, 0.05, 1000)
+    interval = bootstrap_interval(-0.1, drawn, n=40, units=10, unit="patient", level=0.95, scale="difference")
+    half = t_distribution.ppf(0.975, 9) * drawn.std(ddof=1) * np.sqrt(10 / 9)
+    assert (interval.low, interval.high) == pytest.approx((-0.1 - half, -0.1 + half))
+    assert interval.method == "t, bootstrap of patients"
 
 
 def test_one_class_is_undefined_with_the_reason() -> None:

@@ -25,6 +25,7 @@ protocols = st.builds(
     linked=st.sampled_from(["any view", "all views"]),
     unit_score=st.sampled_from(["max", "mean", "noisy-or"]),
     resampling=st.sampled_from(["patient", "image"]),
+    interval=st.sampled_from(["logit-t", "percentile"]),
     resamples=st.integers(100, 10_000),
     confidence=st.floats(0.01, 0.99),
     seed=st.integers(0, 2**40),
@@ -32,6 +33,7 @@ protocols = st.builds(
 OTHER_VALUES = {
     "score_above": 0.2, "iou_above": 0.5, "top": 3, "matching": "hungarian", "duplicates": "fp",
     "class_aware": "none", "resampling": "image", "resamples": 100, "confidence": 0.9, "seed": 1,
+    "interval": "percentile",
 }  # fmt: skip
 OF_LEVELS = {"linked": "all views", "unit_score": "mean"}
 """Fields that only shape `levels`: its sentence tells them."""
@@ -41,7 +43,7 @@ def test_the_default_is_the_rule_of_the_paper_and_reads_as_one_line() -> None:
     assert Protocol().sentence() == (
         "Counted per lesion on a view; found when score > 0.1 and box IoU > 0.1, and benign or malignant agrees; "
         "best 5 findings an image; one-to-one, greedy by score; duplicates ignored; "
-        "95 % percentile intervals from 2,000 resamples of patients, seed 0."
+        "95 % logit-t intervals from 2,000 resamples of patients, seed 0."
     )
 
 
@@ -106,10 +108,10 @@ def test_an_incomplete_or_foreign_file_is_refused() -> None:
 
 
 def test_a_protocol_of_the_first_schema_reads_as_what_it_implied() -> None:
-    later = {"schema", "linked", "unit_score"}
+    later = {"schema", "linked", "unit_score", "interval"}
     first = {name: value for name, value in Protocol().to_json().items() if name not in later}
-    assert Protocol.from_json({**first, "schema": "cemlab.evaluation-protocol/1"}) == Protocol()
-    with pytest.raises(ProtocolError, match="'linked' is missing"):
+    assert Protocol.from_json({**first, "schema": "cemlab.evaluation-protocol/1"}) == Protocol(interval="percentile")
+    with pytest.raises(ProtocolError, match="'interval' is missing"):
         Protocol.from_json({**first, "schema": "cemlab.evaluation-protocol/2"})
 
 

@@ -266,7 +266,7 @@ def test_a_result_of_the_schema_before_reads_without_views_and_dice() -> None:
     result = evaluate(random_images(27, 12), QUICK)
     body = json.loads(json.dumps(result.to_json()))
     body |= {"schema": "cemlab.test-set-result/2", "protocol": {**body["protocol"]}}
-    for name in ("linked", "unit_score"):
+    for name in ("linked", "unit_score", "interval"):
         del body["protocol"][name]
     body["protocol"]["schema"] = "cemlab.evaluation-protocol/1"
     body["protocol_digest"] = digest_of(body["protocol"])
