@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.core.cache import cache
-
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN
 from webapp.experiments.models import Arm, Experiment, Run
 from webapp.results import selectors
+from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
 
@@ -79,26 +78,20 @@ class Comparison:
         return (
             f"Difference: arm minus {drawn.reference.arm.name} with the same seed. "
             f"{drawn.test['method'].capitalize()}: {drawn.interval['resamples']} resamples that both arms share; "
-            f"{100 * drawn.interval['level']:g} % percentile interval; p from the share of resamples on either side of "
-            f"0. Holm within the {len(self.primary)} of the primary endpoint; Benjamini–Hochberg over the other "
-            f"{len(self.exploratory)}, which are exploratory."
+            f"{100 * drawn.interval['level']:g} % interval. Holm within the {len(self.primary)} of the primary "
+            f"endpoint; Benjamini–Hochberg over the other {len(self.exploratory)}, which are exploratory."
         )
-
-
-def reference_arm(experiment: Experiment) -> Arm | None:
-    """The first arm without synthetic data."""
-    return next((arm for arm in experiment.arms.all() if arm.ratio_benign == arm.ratio_malignant == 0), None)
 
 
 def compare(experiment: Experiment) -> Comparison:
     """Paired differences of every arm, seed, test set, group and measure; the caller has recorded the look."""
-    reference = reference_arm(experiment)
+    asked, reference = selectors.compared_arms(experiment)
     if reference is None:
         return Comparison(None, [], {}, "No arm of this experiment is without synthetic data: nothing to compare with.")
     others = [arm for arm in experiment.arms.all() if arm.pk != reference.pk]
     if not others:
         return Comparison(reference, [], {}, "The experiment has one arm: nothing to compare it with.")
-    found = selectors.evaluations(experiment)
+    found, refused = selectors.evaluations(experiment), selectors.refused(experiment)
     before = {run.seed: run for run in reference.runs.all()}
     rows: list[Compared] = []
     changes: dict[tuple[int, str, str], dict[str, Any]] = {}
@@ -108,7 +101,9 @@ def compare(experiment: Experiment) -> Comparison:
             with_seed = before.get(run.seed)
             pair = [found.get((one.pk, test_set)) for one in (run, with_seed) if one]
             if with_seed is None or len(pair) != 2 or pair[0] is None or pair[1] is None:
-                reasons.append(f"{run}, {TEST_SETS[test_set]}: this run or that of the reference was not evaluated.")
+                why = [refused.get((one.pk, test_set)) for one in (run, with_seed) if one]
+                words = next(filter(None, why), "this run or that of the reference was not evaluated.")
+                reasons.append(f"{run}, {TEST_SETS[test_set]}: {words}")
                 continue
             body = _compared(pair[0], pair[1])
             if "reason" in body:
@@ -128,7 +123,9 @@ def compare(experiment: Experiment) -> Comparison:
                         measure=one["metric"],
                         interval=one["interval"],
                         test=one["test"],
-                        primary=endpoint == experiment.primary_endpoint,
+                        # designs frozen before comparisons were declared asked for every arm
+                        primary=endpoint == experiment.primary_endpoint
+                        and (experiment.comparison is None or run.arm == asked),
                     )
                 )
     return Comparison(reference, _corrected(rows), changes, " ".join(reasons))
@@ -158,12 +155,7 @@ def _corrected(rows: list[Compared]) -> list[Compared]:
 
 def _compared(arm: Evaluation, reference: Evaluation) -> dict[str, Any]:
     """Differences and changes of two evaluations, kept as long as the cache keeps them: evaluations never change."""
-    key = f"results.compared.{arm.inputs_hash}.{reference.inputs_hash}"
-    kept: dict[str, Any] | None = cache.get(key)
-    if kept is None:
-        kept = _compute(arm, reference)
-        cache.set(key, kept, timeout=None)
-    return kept
+    return kept("compared", [arm.inputs_hash, reference.inputs_hash], lambda: _compute(arm, reference))
 
 
 def _compute(arm: Evaluation, reference: Evaluation) -> dict[str, Any]:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.cache import cache
-
 from detection.evaluation.protocol import Protocol
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors, thresholds
+from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 
 MOST_POINTS = 120
@@ -36,12 +35,7 @@ class Evaluated:
 
 def curve(evaluation: Evaluation, group: str) -> dict[str, Any]:
     """FROC with its CPM, and ROC of located findings, kept in the cache; ``{"reason"}`` where there is no FROC."""
-    key = f"results.curves.{evaluation.inputs_hash}.{group}"
-    kept: dict[str, Any] | None = cache.get(key)
-    if kept is None:
-        kept = _compute(evaluation, group)
-        cache.set(key, kept, timeout=None)
-    return kept
+    return kept("curves", [evaluation.inputs_hash, group], lambda: _compute(evaluation, group))
 
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
@@ -107,9 +101,9 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
                 "size": next(
                     (
                         {
-                            "images": one.result["images"],
-                            "patients": one.result["patients"],
-                            "lesions": one.result["sensitivity"][group]["denominator"] or 0,
+                            "images": selectors.short(one)["images"],
+                            "patients": selectors.short(one)["patients"],
+                            "lesions": selectors.short(one)["sensitivity"][group]["denominator"] or 0,
                         }
                         for _, one in members
                     ),
@@ -166,14 +160,14 @@ def points(
 ) -> tuple[list[dict[str, float | None]], str]:
     """Points of a curve with their thresholds, or the reason why there is none."""
     if kind == "roc":
-        number = evaluation.result["auc"][group]
+        number = selectors.short(evaluation)["auc"][group]
         if body["roc"] is None or number["value"] is None:
             return [], number["reason"] or "undefined: one class"
         if number["n"] < FEWEST_SHOWN:
             return [], f"n={number['n']}, too few"
         pairs = zip(body["roc"]["x"], body["roc"]["y"], strict=True)
         return [{"x": x, "y": y, "threshold": None} for x, y in pairs], ""
-    lesions = evaluation.result["sensitivity"][group]["denominator"] or 0
+    lesions = selectors.short(evaluation)["sensitivity"][group]["denominator"] or 0
     if "reason" in body:
         return [], body["reason"]
     if lesions < FEWEST_SHOWN:
@@ -249,7 +243,7 @@ def _arms(
         if not runs:
             continue
         numbers = {
-            "auc": [evaluation.result["auc"][group] for _, evaluation in runs],
+            "auc": [selectors.short(evaluation)["auc"][group] for _, evaluation in runs],
             "cpm": [bodies[run.pk].get("cpm") or selectors.undefined(bodies[run.pk]["reason"]) for run, _ in runs],
         }
         listed.append(

@@ -12,9 +12,12 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, QuerySet
 
+from detection.evaluation.errors import EvaluationError
+from detection.evaluation.protocol import Protocol, require_same_protocol
 from webapp.accounts.models import Project, User
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Arm, Experiment, Run, RunState
+from webapp.results.kept import kept
 from webapp.results.models import Evaluation, TestSetLook
 
 MEASURES = {"sensitivity": "Sensitivity", "precision": "Precision", "auc": "AUC"}
@@ -68,10 +71,54 @@ def latest(user: User | AnonymousUser, project: Project) -> Experiment | None:
     )
 
 
+RECORDS = frozenset({"lesions", "findings", "views", "units"})
+"""What a stored result has for every lesion, finding, view and patient."""
+
+
 def evaluations(experiment: Experiment) -> dict[tuple[int, str], Evaluation]:
-    """Evaluations under the experiment's protocol by run and test set."""
-    found = Evaluation.objects.filter(run__arm__experiment=experiment).order_by("pk")
-    return {(one.run_id, one.test_set): one for one in found if one.protocol == experiment.protocol}
+    """Evaluations that may stand side by side, by run and test set; `refused` has the others.
+
+    Their records are large and are fetched once they are asked for; `short` has what pages need of most.
+    """
+    return _sorted_out(experiment)[0]
+
+
+def refused(experiment: Experiment) -> dict[tuple[int, str], str]:
+    """Why an evaluation is not set beside the others, by run and test set: another protocol or other test data."""
+    return _sorted_out(experiment)[1]
+
+
+def _sorted_out(experiment: Experiment) -> tuple[dict[tuple[int, str], Evaluation], dict[tuple[int, str], str]]:
+    declared = Protocol.from_json(experiment.protocol)
+    digests: dict[str, str] = {}
+    found: dict[tuple[int, str], Evaluation] = {}
+    reasons: dict[tuple[int, str], str] = {}
+    stored = Evaluation.objects.filter(run__arm__experiment=experiment).defer("result").select_related("run__arm")
+    for one in stored.order_by("run__arm__position", "run__seed", "pk"):
+        key = one.run_id, one.test_set
+        try:
+            require_same_protocol(declared, Protocol.from_json(one.protocol))
+        except EvaluationError as error:
+            reasons[key] = str(error)
+            continue
+        digest = short(one)["test_set_digest"]
+        if digest != digests.setdefault(one.test_set, digest):
+            reasons[key] = (
+                "This run was evaluated on other images, patients or lesions than the first arm and cannot be "
+                "compared. Evaluate all arms on one frozen test set."
+            )
+            continue
+        found[key] = one
+    return found, {key: reason for key, reason in reasons.items() if key not in found}
+
+
+def short(evaluation: Evaluation) -> dict[str, Any]:
+    """A stored result without its records."""
+    return kept(
+        "short",
+        [str(evaluation.pk), evaluation.inputs_hash],
+        lambda: {name: value for name, value in evaluation.result.items() if name not in RECORDS},
+    )
 
 
 def present_test_sets(experiment: Experiment) -> list[str]:
@@ -82,12 +129,32 @@ def present_test_sets(experiment: Experiment) -> list[str]:
     return [test_set for test_set in TEST_SETS if test_set in present]
 
 
+def compared_arms(experiment: Experiment) -> tuple[Arm | None, Arm | None]:
+    """Arm and reference of the declared comparison.
+
+    Without one (designs frozen before comparisons were declared): the last arm against the first arm without synthetic
+    data.
+    """
+    arms = {arm.position: arm for arm in experiment.arms.all()}
+    if experiment.comparison:
+        return arms.get(experiment.comparison["arm"]), arms.get(experiment.comparison["reference"])
+    reference = next((arm for arm in arms.values() if arm.ratio_benign == arm.ratio_malignant == 0), None)
+    others = [arm for arm in arms.values() if reference is not None and arm.pk != reference.pk]
+    return (others[-1] if others else None), reference
+
+
 def rows(experiment: Experiment) -> list[Row]:
     """Every arm × seed × test set × group, ordered by test set, group, arm and seed."""
-    found = evaluations(experiment)
+    found, reasons = _sorted_out(experiment)
     arms = list(experiment.arms.all())
     return [
-        Row(arm, run, test_set, group, _numbers(found.get((run.pk, test_set)), group, run))
+        Row(
+            arm,
+            run,
+            test_set,
+            group,
+            _numbers(found.get((run.pk, test_set)), group, run, reasons.get((run.pk, test_set), "")),
+        )
         for test_set in present_test_sets(experiment)
         for group in GROUPS
         for arm in arms
@@ -95,10 +162,10 @@ def rows(experiment: Experiment) -> list[Row]:
     ]
 
 
-def _numbers(evaluation: Evaluation | None, group: str, run: Run) -> dict[str, dict[str, Any]]:
+def _numbers(evaluation: Evaluation | None, group: str, run: Run, reason: str = "") -> dict[str, dict[str, Any]]:
     if evaluation is not None:
-        return {measure: evaluation.result[measure][group] for measure in MEASURES}
-    return dict.fromkeys(MEASURES, undefined(_why_missing(run)))
+        return {measure: short(evaluation)[measure][group] for measure in MEASURES}
+    return dict.fromkeys(MEASURES, undefined(f"undefined: {reason}" if reason else why_missing(run)))
 
 
 def undefined(reason: str) -> dict[str, Any]:
@@ -106,7 +173,8 @@ def undefined(reason: str) -> dict[str, Any]:
     return {"value": None, "low": None, "high": None, "n": 0, "reason": reason}
 
 
-def _why_missing(run: Run) -> str:
+def why_missing(run: Run) -> str:
+    """Why a run without an evaluation has no numbers."""
     return {
         RunState.DONE: "undefined: this test set was not evaluated",
         RunState.FAILED: "undefined: the run failed",

@@ -10,8 +10,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.core.cache import cache
-
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
@@ -20,7 +18,9 @@ from webapp.core.errors import UserError
 from webapp.experiments import sample_sets
 from webapp.experiments.models import Prediction, Run
 from webapp.experiments.sample_sets import view_id
+from webapp.results import selectors
 from webapp.results.cases import LESION_TYPES, Case, Outcomes, cases, places_of
+from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 
 STEPS = 1000
@@ -61,12 +61,12 @@ def images_of(run: Run, split: str, views: Collection[int] | None = None) -> lis
 
 def evaluated_images(evaluation: Evaluation) -> list[EvaluatedImage]:
     """What was evaluated; kept in the cache, since neither findings nor frozen truth change."""
-    key = f"results.images.{evaluation.inputs_hash}"
-    kept: list[EvaluatedImage] | None = cache.get(key)
-    if kept is None:
-        kept = images_of(evaluation.run, evaluation.test_set)
-        cache.set(key, kept, timeout=IMAGES_KEPT)
-    return kept
+    return kept(
+        "images",
+        [evaluation.inputs_hash],
+        lambda: images_of(evaluation.run, evaluation.test_set),
+        seconds=IMAGES_KEPT,
+    )
 
 
 def outcomes_above(evaluation: Evaluation, score: float, views: Collection[int] | None = None) -> Outcomes:
@@ -124,17 +124,17 @@ def ranked(evaluation: Evaluation) -> Ranked:
     protocol = Protocol.from_json(evaluation.protocol)
     if protocol.matching != "greedy":
         raise UserError(NOT_GREEDY)
-    key = f"results.ranked.{evaluation.inputs_hash}"
-    kept: Ranked | None = cache.get(key)
-    if kept is not None:
-        return kept
+    return kept("ranked", [evaluation.inputs_hash], lambda: _rank(evaluation))
+
+
+def _rank(evaluation: Evaluation) -> Ranked:
     at = outcomes_above(evaluation, 0.0)
     places = places_of({view_id(row["sample_id"]) for row in [*at.lesions, *at.findings]})
 
     def place(row: dict[str, Any]) -> tuple[Any, ...]:
         return places[view_id(row["sample_id"])]
 
-    kept = Ranked(
+    return Ranked(
         [
             (row["sample_id"], row["lesion_type"], row["score"] if row["outcome"] == "TP" else -1.0)
             for row in sorted(at.lesions, key=place)
@@ -146,8 +146,6 @@ def ranked(evaluation: Evaluation) -> Ranked:
             if row["called_malignant"] and row["outcome"] in {"TP", "FP"}
         ],
     )
-    cache.set(key, kept, timeout=None)
-    return kept
 
 
 def first_cases(
@@ -182,19 +180,15 @@ def counts(evaluation: Evaluation, group: str) -> dict[str, Any]:
         `STEPS`. In place of it ``{"reason"}`` where the protocol is not greedy, or where the counts at the
         protocol's threshold are not those of the evaluation.
     """
-    key = f"results.counts.{evaluation.inputs_hash}.{group}"
-    kept: dict[str, Any] | None = cache.get(key)
-    if kept is None:
-        kept = _count(evaluation, group)
-        cache.set(key, kept, timeout=None)
-    return kept
+    return kept("counts", [evaluation.inputs_hash, group], lambda: _count(evaluation, group))
 
 
 def untyped(evaluation: Evaluation, group: str) -> str:
     """Why a group cannot be told apart on a test set whose lesions are not typed; empty where it can."""
-    if evaluation.result["groups_known"] or group == "malignant":
+    facts = selectors.short(evaluation)
+    if facts["groups_known"] or group == "malignant":
         return ""
-    return str(evaluation.result["sensitivity"][group]["reason"])
+    return str(facts["sensitivity"][group]["reason"])
 
 
 def _count(evaluation: Evaluation, group: str) -> dict[str, Any]:
@@ -209,7 +203,7 @@ def _count(evaluation: Evaluation, group: str) -> dict[str, Any]:
         "right": [score for _, _, score, right in rows.findings_of(group) if right],
         "wrong": [score for _, _, score, right in rows.findings_of(group) if not right],
     }
-    result, score_above = evaluation.result, float(evaluation.protocol["score_above"])
+    result, score_above = selectors.short(evaluation), float(evaluation.protocol["score_above"])
     at_protocol = {name: sum(score > score_above for score in listed) for name, listed in scores.items()}
     sensitivity, precision = result["sensitivity"][group], result["precision"][group]
     asked = {
@@ -247,12 +241,7 @@ def operating_points(run: Run) -> list[dict[str, Any]]:
         `detection.evaluation.operating_points.OperatingPoint` as JSON, with ``step``: the slider position whose
         strict threshold gives the same decisions, or None.
     """
-    key = f"results.operating-points.{run.pk}.{run.ended}".replace(" ", "T")
-    kept: list[dict[str, Any]] | None = cache.get(key)
-    if kept is None:
-        kept = _choose(run)
-        cache.set(key, kept, timeout=None)
-    return kept
+    return kept("operating-points", [str(run.pk), str(run.ended)], lambda: _choose(run))
 
 
 def _choose(run: Run) -> list[dict[str, Any]]:

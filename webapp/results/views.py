@@ -22,6 +22,7 @@ from webapp.results import comparison_figure, exports, figures, selectors, servi
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
+from webapp.results.verdict import verdict
 
 A_PAGE = 50
 
@@ -86,6 +87,8 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "miss_actions": actions(request, project, misses["url"].partition("?")[2]) if misses else [],
             "tabs": tabs(project, number, "experiment"),
             "export_tables": exports.TABLES.values(),
+            "verdict": verdict(found),
+            "refusals": _refusals(found),
             "comparison": compared,
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
             "changes": changes_table(compared, address),
@@ -97,10 +100,11 @@ def _tables(found: Experiment, rows: list[selectors.Row], address: Any) -> list[
     """The rows in blocks of test set and group, each number with the address of its cases."""
     sizes = {}
     for (_, test_set), one in selectors.evaluations(found).items():
+        facts = selectors.short(one)
         sizes[test_set] = {
-            "images": one.result["images"],
-            "patients": one.result["patients"],
-            "digest": one.result["test_set_digest"],
+            "images": facts["images"],
+            "patients": facts["patients"],
+            "digest": facts["test_set_digest"],
         }
     blocks: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
@@ -138,10 +142,22 @@ def _endpoint(found: Experiment, rows: list[selectors.Row], address: Any) -> dic
     }
 
 
+def _refusals(found: Experiment) -> list[str]:
+    """Runs whose numbers do not stand beside the others, each with the reason."""
+    reasons = selectors.refused(found)
+    return [
+        f"Not shown beside the others: {run}, {selectors.TEST_SETS[test_set]}. {reasons[run.pk, test_set]}"
+        for arm in found.arms.all()
+        for run in arm.runs.all()
+        for test_set in selectors.TEST_SETS
+        if (run.pk, test_set) in reasons
+    ]
+
+
 def _warnings(found: Experiment) -> list[str]:
     messages = []
     for (_, test_set), one in selectors.evaluations(found).items():
-        for text in one.result["warnings"]:
+        for text in selectors.short(one)["warnings"]:
             message = f"{one.run.arm.name}, seed {one.run.seed}, {selectors.TEST_SETS[test_set]}: {text}"
             if message not in messages:
                 messages.append(message)
@@ -210,7 +226,7 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "measure": selectors.MEASURES[asked["measure"]],
             "group": selectors.GROUPS[asked["group"]],
             "test_set": selectors.TEST_SETS[asked["test_set"]],
-            "number": evaluation.result[asked["measure"]][asked["group"]],
+            "number": selectors.short(evaluation)[asked["measure"]][asked["group"]],
             "options": options,
             "actions": actions(request, project, request.GET.urlencode())
             if asked["outcome"] in {"missed", "wrong", "gained", "lost"} and listed

@@ -47,7 +47,8 @@ def test_the_primary_endpoint_is_corrected_after_holm_and_the_rest_is_explorator
     assert {(row.measure, row.group, row.test_set) for row in comparison.primary} == {
         ("sensitivity", "malignant", "internal_test")
     }
-    assert len(comparison.primary) == 2
+    # the design declares the last arm against the first
+    assert [row.arm.name for row in comparison.primary] == ["Real + 200 %"]
     assert [row.adjusted for row in comparison.primary] == holm([row.p_value for row in comparison.primary])
     others = comparison.exploratory
     assert [row.adjusted for row in others] == pytest.approx(benjamini_hochberg([row.p_value for row in others]))
@@ -111,13 +112,13 @@ def test_each_seed_is_compared_with_the_same_seed(project: Project, researcher: 
     assert all(row.reference.seed == row.run.seed and row.reference.arm.position == 0 for row in rows)
 
 
-def test_without_an_arm_of_acquired_cases_alone_the_page_says_so(
-    project: Project, researcher: User, version: DatasetVersion, client: Client
+def test_a_design_from_before_comparisons_were_declared_asks_for_an_arm_without_synthetic_data(
+    project: Project, researcher: User, version: DatasetVersion
 ) -> None:
     experiment = experiment_records.launch(project, researcher, version, ratios=(1.0, 2.0))
-    finish_all(experiment, lambda run: seen(1.0))
+    experiment.comparison = None
 
-    assert "No arm of this experiment is without synthetic data" in client.get(PAGE).content.decode()
+    assert "No arm of this experiment is without synthetic data" in compare(experiment).reason
 
 
 def test_one_arm_has_nothing_to_be_compared_with(
@@ -145,5 +146,5 @@ def test_a_run_that_failed_is_named_as_not_compared(experiment: Experiment, clie
 def test_the_page_names_the_method_beside_the_differences(ended: Experiment, client: Client) -> None:
     page = client.get(PAGE).content.decode()
 
-    assert "Paired bootstrap of patients: 2000 resamples that both arms share" in page
-    assert "Holm within the 2 of the primary endpoint" in page and "34, which are exploratory" in page
+    assert "Paired bootstrap of patients" in page and "2000 resamples that both arms share" in page
+    assert "Holm within the 1 of the primary endpoint" in page and "35, which are exploratory" in page
