@@ -15,6 +15,7 @@ urlpatterns = [
     path("<slug:project>/", include("webapp.datasets.urls")),
     path("<slug:project>/", include("webapp.simulations.urls")),
     path("<slug:project>/", include("webapp.experiments.urls")),
+    path("<slug:project>/", include("webapp.registry.urls")),
     path("<slug:project>/", include("webapp.results.urls")),
     path("<slug:project>/", include("webapp.viewer.urls")),
     path("<slug:project>/", include("webapp.reviews.urls")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image as PillowImage
 
-from tests.webapp import experiment_records, records
+from tests.webapp import experiment_records, records, registry_records
 from tests.webapp.experiment_records import SHAPE, finish_all, seen
 from webapp.accounts.models import Project, User
 from webapp.annotations.models import Lesion
@@ -19,6 +19,7 @@ from webapp.datasets.models import DatasetVersion
 from webapp.datasets.splitting import SplitSettings
 from webapp.experiments.models import Experiment, Run, RunArtifact
 from webapp.jobs.models import Job
+from webapp.registry.models import ModelApplication, RegisteredModel
 from webapp.reviews import services as reviews
 from webapp.reviews.models import ReviewQueue
 from webapp.simulations.models import SimulationBatch, SyntheticView
@@ -45,6 +46,8 @@ class World:
     imported: ImportBatch
     waiting: ImportFile
     review: ReviewQueue
+    model: RegisteredModel
+    application: ModelApplication
 
 
 def make_world() -> World:
@@ -76,6 +79,7 @@ def make_world() -> World:
     files.write(name, b"{}")
     artifact = RunArtifact.objects.create(run=run, name="log.json", file=name, size=2, sha256="0" * 64)
     imported, waiting = _import(project, people["curator"])
+    model = registry_records.register(run)
     return World(
         project=project,
         people=people,
@@ -94,6 +98,8 @@ def make_world() -> World:
         imported=imported,
         waiting=waiting,
         review=_review(project, people, run),
+        model=model,
+        application=registry_records.start(model, people["researcher"]),
     )
 
 
@@ -192,5 +198,8 @@ def address_values(world: World) -> dict[str, Any]:
         "file": world.waiting.pk,
         "observer": world.people["observer"].pk,
         "review": world.review.number,
+        "model": world.model.number,
+        "model_key": world.model.pk,
+        "application": world.application.number,
         "radiologist": world.people["radiologist"].pk,
     }

@@ -10,6 +10,7 @@ from webapp.cases.models import Exam, Origin
 from webapp.datasets.models import Split, SplitAssignment
 from webapp.experiments.models import Prediction
 from webapp.jobs.models import Job, JobState
+from webapp.registry.models import RegisteredModel, Stage
 from webapp.simulations.models import SyntheticView
 
 
@@ -76,6 +77,19 @@ class PredictionFilter(filters.FilterSet):
 
     class Meta:
         model = Prediction
+        fields: list[str] = []
+
+
+class ModelFilter(filters.FilterSet):
+    """By stage, preset, dataset and experiment."""
+
+    stage = filters.ChoiceFilter(choices=Stage.choices, label="In force.")
+    preset = filters.CharFilter()
+    dataset = filters.CharFilter(field_name="version__dataset__slug", label="Slug of the dataset it was trained on.")
+    experiment = filters.NumberFilter(field_name="run__arm__experiment__number", label="Number of the experiment.")
+
+    class Meta:
+        model = RegisteredModel
         fields: list[str] = []
 
 

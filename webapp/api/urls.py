@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, results, simulations
+from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, registry, results, simulations
 
 app_name = "api"
 
@@ -32,6 +32,10 @@ in_project = [
     path(SIMULATION, simulations.SimulationDetail.as_view(), name="simulation"),
     path(f"{SIMULATION}views/", simulations.SyntheticViewList.as_view(), name="synthetic-views"),
     path(f"{SIMULATION}views/<int:synthetic>/", simulations.SyntheticViewDetail.as_view(), name="synthetic-view"),
+    path("models/", registry.ModelList.as_view(), name="models"),
+    path("models/<int:number>/", registry.ModelDetail.as_view(), name="model"),
+    path("applications/", registry.ApplicationList.as_view(), name="applications"),
+    path("applications/<int:number>/", registry.ApplicationDetail.as_view(), name="application"),
     path("jobs/", jobs.JobList.as_view(), name="jobs"),
     path("jobs/<int:number>/", jobs.JobDetail.as_view(), name="job"),
 ]

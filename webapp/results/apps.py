@@ -10,11 +10,15 @@ class ResultsConfig(AppConfig):
         from webapp.core import guards
         from webapp.core.guards import Guard
         from webapp.experiments.evaluators import evaluators
+        from webapp.registry.looks import look_counters
         from webapp.results import pages
         from webapp.results.models import REWRITTEN
-        from webapp.results.services import evaluate_run
+        from webapp.results.services import evaluate_run, record_part
 
         pages.register()
+        look_counters.register(
+            "results", lambda actor, experiment, part: record_part(actor=actor, experiment=experiment, part=part)
+        )
         evaluators.register("results", evaluate_run)
         guards.register(
             Guard(

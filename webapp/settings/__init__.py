@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "webapp.datasets",
     "webapp.simulations",
     "webapp.experiments",
+    "webapp.registry",
     "webapp.results",
     "webapp.viewer",
     "webapp.reviews",
@@ -192,6 +193,8 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "webapp.experiments.models.RunState",
         "VersionStateEnum": "webapp.datasets.models.DatasetVersion.State",
         "MalignancyEnum": "webapp.annotations.models.Malignancy",
+        "ModelStageEnum": "webapp.registry.models.Stage",
+        "HistoryKindEnum": "webapp.registry.models.HistoryEntry.Kind",
     },
 }
 
