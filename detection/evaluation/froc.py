@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
-from detection.evaluation.lesion_groups import LESION_TYPES, Group
-from detection.evaluation.matching import match_many
+from detection.evaluation.lesion_groups import Group
+from detection.evaluation.marks import Marks, marks_of
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.resampling import Units
 
@@ -91,15 +90,6 @@ class FrocCurve:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class _Marks:
-    """Findings that count, highest score first."""
-
-    scores: NDArray[np.float64]
-    true: NDArray[np.bool_]
-    unit: NDArray[np.intp]
-
-
 def froc_curve(
     images: Sequence[EvaluatedImage],
     protocol: Protocol,
@@ -137,19 +127,16 @@ def froc_curve(
     EvaluationError
         If the matching is not greedy or a finding is not usable.
     """
-    if protocol.matching != "greedy":
-        raise EvaluationError(
-            f"FROC: matching '{protocol.matching}' changes with the threshold; choose a protocol with greedy matching."
-        )
     units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
     counted = [denominator == "all images" or not image.targets for image in images]
-    marks, lesion_units = _marks(images, units, protocol, group, counted)
-    lesions = np.bincount(lesion_units, minlength=len(units)).astype(np.int64)
+    marks = marks_of(images, protocol, group, counted)
+    unit = units.row[marks.image]
+    lesions = np.bincount(units.row[marks.lesion_image], minlength=len(units)).astype(np.int64)
     free = np.bincount(units.row[counted], minlength=len(units)).astype(np.int64)
-    ends, found, false = _cumulated(marks, np.ones((1, len(units)), np.int32))
+    found, false = marks.cumulated(np.ones((1, len(units)), np.int32), unit)
     total, shown = int(lesions.sum()), int(free.sum())
     draws = protocol.resamples if resamples is None else resamples
-    drawn = _resampled(marks, ends, lesions, free, units, draws, protocol.seed) if total and shown else None
+    drawn = _resampled(marks, lesions, free, units, draws, protocol.seed) if total and shown else None
 
     def width_of(value: float, replicates: NDArray[np.float64]) -> Interval:
         return bootstrap_interval(
@@ -175,9 +162,9 @@ def froc_curve(
     if drawn is not None:
         cpm = width_of(float(np.mean(values)), drawn.mean(0))
     return FrocCurve(
-        thresholds=marks.scores[ends],
-        sensitivity=found[0] / total if total else np.full(ends.size, np.nan),
-        false_positives_per_image=false[0] / shown if shown else np.full(ends.size, np.nan),
+        thresholds=marks.scores[marks.ends()],
+        sensitivity=found[0] / total if total else np.full(found.shape[1], np.nan),
+        false_positives_per_image=false[0] / shown if shown else np.full(found.shape[1], np.nan),
         points=tuple(points),
         cpm=cpm,
         lesions=total,
@@ -190,58 +177,6 @@ def froc_curve(
     )
 
 
-def _marks(
-    images: Sequence[EvaluatedImage],
-    units: Units,
-    protocol: Protocol,
-    group: Group,
-    counted: Sequence[bool],
-) -> tuple[_Marks, NDArray[np.intp]]:
-    """Marks that count, and the unit of every lesion of the group."""
-    # a score of exactly 0 stays out, as "above" is strict
-    matches = match_many(images, replace(protocol, score_above=0.0))
-    said = group.removeprefix("malignant_")
-    rows: list[tuple[float, bool, int]] = []
-    lesion_units: list[int] = []
-    for position, (image, matched) in enumerate(zip(images, matches, strict=True)):
-        unit = int(units.row[position])
-        wanted = [
-            target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group] for target in image.targets
-        ]
-        lesion_units += [unit] * sum(wanted)
-        for finding, outcome in zip(image.findings, matched.findings, strict=True):
-            if not finding.is_malignant:
-                continue
-            true = outcome.outcome == "TP" and outcome.lesion is not None and wanted[outcome.lesion]
-            false = outcome.outcome == "FP" or (outcome.outcome == "DUP" and protocol.duplicates == "fp")
-            about = counted[position] and (group == "malignant" or finding.lesion_type == said)
-            if true or (false and about):
-                rows.append((float(finding.score), true, unit))
-    rows.sort(key=lambda row: -row[0])
-    return (
-        _Marks(
-            np.array([score for score, _, _ in rows], dtype=np.float64),
-            np.array([true for _, true, _ in rows], dtype=bool),
-            np.array([unit for _, _, unit in rows], dtype=np.intp),
-        ),
-        np.array(lesion_units, dtype=np.intp),
-    )
-
-
-def _cumulated(
-    marks: _Marks, weights: NDArray[np.int32]
-) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.int32]]:
-    """Last mark of each distinct score, and true and false marks up to there for each row of weights."""
-    if marks.scores.size == 0:
-        nothing = np.zeros((len(weights), 0), np.int32)
-        return np.zeros(0, np.intp), nothing, nothing
-    ends = np.flatnonzero(np.append(np.diff(marks.scores) != 0, True))
-    of_mark = weights[:, marks.unit]
-    found = np.cumsum(np.where(marks.true, of_mark, 0), axis=1, dtype=np.int32)[:, ends]
-    every = np.cumsum(of_mark, axis=1, dtype=np.int32)[:, ends]
-    return ends, found, every - found
-
-
 def _at(found: NDArray[np.int32], false: NDArray[np.int32], limit: float) -> float:
     """Most lesions found with at most `limit` false positives; 0 where the first threshold has more."""
     index = int(np.searchsorted(false, limit + 1e-9, side="right")) - 1
@@ -249,8 +184,7 @@ def _at(found: NDArray[np.int32], false: NDArray[np.int32], limit: float) -> flo
 
 
 def _resampled(
-    marks: _Marks,
-    ends: NDArray[np.intp],
+    marks: Marks,
     lesions: NDArray[np.int64],
     free: NDArray[np.int64],
     units: Units,
@@ -260,14 +194,15 @@ def _resampled(
     """(points, resamples) sensitivities; NaN where a resample has no lesion or no image to count on."""
     values = np.full((len(CPM_POINTS), resamples), np.nan)
     points = np.array(CPM_POINTS)
+    unit = units.row[marks.image]
     row = 0
     for block in units.weight_blocks(resamples, seed):
-        _, found, false = _cumulated(marks, block)
+        found, false = marks.cumulated(block, unit)
         totals, shown = block @ lesions, block @ free
         for index in range(len(block)):
             if totals[index] and shown[index]:
                 at = np.searchsorted(false[index], points * shown[index] + 1e-9, side="right") - 1
-                hit = np.where(at >= 0, found[index][at] if ends.size else 0, 0)
+                hit = np.where(at >= 0, found[index][at] if found.shape[1] else 0, 0)
                 values[:, row] = hit / totals[index]
             row += 1
     return values
