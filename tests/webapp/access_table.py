@@ -60,6 +60,13 @@ FROZEN = ("slug=dataset", "number=one")
 SYNTHETIC = ("number=batch", "synthetic")
 FILE = ("number=import", "file_id=file")
 ITEM = ("number=review", "position=one")
+NEW_REVIEW = {
+    "experiment": "@experiment",
+    "arm": "@arm",
+    "seed": "@seed",
+    "kind": "missed",
+    "test_set": "internal_test",
+}
 DESIGN = {
     "version": "@frozen",
     "name": "From the API",
@@ -100,6 +107,17 @@ TABLE: dict[str, list[Row]] = {
     "api:run": [api(*RUN)],
     "api:predictions": [api(*RUN, query={"split": "internal_test"})],
     "api:results": [api("number=experiment")],
+    "api:experiment-reasons": [api("number=experiment")],
+    "api:reviews": [api(), api(method="POST", role="radiologist", answers=(201,), data=NEW_REVIEW)],
+    "api:review": [api("number=review")],
+    "api:review-items": [api("number=review")],
+    "api:review-item": [api(*ITEM)],
+    "api:review-reveal": [api(*ITEM, method="POST", role="radiologist", refused="GET")],
+    "api:review-answer": [
+        api(*ITEM, method="POST", role="radiologist", answers=(201,), refused="GET", data={"state": "skipped"})
+    ],
+    "api:review-answers": [api("number=review")],
+    "api:review-reasons": [api("number=review")],
     "api:simulations": [api()],
     "api:simulation": [api("number=batch")],
     "api:synthetic-views": [api("number=batch")],
@@ -159,6 +177,7 @@ TABLE: dict[str, list[Row]] = {
     "experiments:new": [page(role="researcher"), page(method="POST", role="researcher", answers=(400, 422))],
     "experiments:consequences": [write(role="researcher", answers=OK)],
     "experiments:experiment": [page("number=experiment")],
+    "experiments:launch": [write("number=open", role="researcher")],
     "experiments:runs": [page("number=experiment")],
     "experiments:run": [page(*RUN)],
     "experiments:status": [page(*RUN)],
@@ -191,6 +210,7 @@ TABLE: dict[str, list[Row]] = {
     "results:cases": [
         page("number=experiment", query={"run": "@run", "test_set": "internal_test", "group": "malignant"})
     ],
+    "results:levels": [page("number=experiment")],
     "results:curves": [page("number=experiment")],
     "results:threshold": [
         page(

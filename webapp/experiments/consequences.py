@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.forms import ValidationError
 
 from webapp.core.errors import UserError
@@ -14,6 +13,7 @@ from webapp.datasets.models import DatasetVersion, Split
 from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import MAXIMUM_RATIO, TEST_SETS
 from webapp.experiments.design_input import ArmInput, DesignInput
+from webapp.experiments.detectable import Detectable, detectable
 from webapp.experiments.forms import SeedsField
 from webapp.simulations import amounts
 from webapp.simulations.hosts import HostFilter, choose_hosts, host_breasts
@@ -78,6 +78,8 @@ class Consequences:
     runs: int
     most_cases: tuple[int, int]
     control: bool
+    detectable: Detectable | None = None
+    unequal_steps: bool = False
 
     @property
     def ready(self) -> bool:
@@ -121,7 +123,15 @@ def consequences(given: DesignInput, version: DatasetVersion | None) -> Conseque
     if any(most):
         gate.append(_hosts(data))
     return Consequences(
-        data, arms, gate, len(given.arms) * len(seeds), most, any(arm.source == "control" for arm in given.arms)
+        data,
+        arms,
+        gate,
+        len(given.arms) * len(seeds),
+        most,
+        any(arm.source == "control" for arm in given.arms),
+        detectable(version, given.values["primary_endpoint"]) if version is not None else None,
+        len({arm.cases for arm in known}) > 1
+        and any(given.arm_settings(arm)["length"] == "epochs" for arm in given.arms),
     )
 
 
@@ -158,8 +168,11 @@ def _seeds(text: str) -> Sequence[int]:
 
 
 def _code() -> GateItem:
-    commit = reproducibility.git_commit(settings.ROOT)
-    digest = reproducibility.source_hash(settings.ROOT)[:12]
+    try:
+        commit, sources = reproducibility.code_version()
+    except UserError as error:
+        return GateItem("Code version recorded", False, str(error))
+    digest = sources[:12]
     if not commit:
         return GateItem("Code version recorded", True, f"source {digest}, no repository")
     local = ", with local changes" if commit.endswith("+changes") else ", no local changes"

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from detection.preset import presets
+from detection.evaluation.protocol import Protocol
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
-from webapp.experiments import devices, selectors, services
-from webapp.experiments.consequences import consequences
+from webapp.experiments import devices, reproducibility, selectors, services
+from webapp.experiments.consequences import ArmConsequence, consequences
 from webapp.experiments.design import CONTROL_SENTENCE
-from webapp.experiments.design_input import DesignInput, compare
+from webapp.experiments.design_difference import Comparison, with_experiment
+from webapp.experiments.design_input import DesignInput, setting_schema
 from webapp.experiments.forms import DesignForms
+from webapp.experiments.settings_form import preset_or_first
+
+EARLIER = 50
+"""Experiments offered to copy from and to compare with."""
 
 
 @require_http_methods(["GET", "POST"])
 @project_page(permissions.LAUNCH)
 def new(request: HttpRequest, project: Project) -> HttpResponse:
-    """`<project>/experiments/new/`: GET draws the form (``?copy=7`` from an experiment), POST changes or starts it.
+    """`<project>/experiments/new/`: GET draws the form (``?copy=7`` from an experiment), POST changes it or freezes.
 
-    A button named ``change`` alters the form and keeps what was typed; without it the design is started.
+    A button named ``change`` alters the form and keeps what was typed; without it the design is frozen, and its page
+    offers the launch.
     """
     assert isinstance(request.user, User)
     if request.method == "GET":
@@ -42,7 +49,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
     if forms.is_valid():
         values = forms.form.cleaned_data
         try:
-            experiment = services.launch(
+            experiment = services.freeze(
                 actor=request.user,
                 project=project,
                 version=values["version"],
@@ -53,9 +60,26 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
         except UserError as error:
             forms.refuse(error)
         else:
-            messages.success(request, f"Started {experiment}. Results open when every run has ended.")
+            messages.success(request, f"The design of {experiment} is frozen. Read it once more, then launch it.")
             return redirect("experiments:experiment", project.slug, experiment.number)
     return _page(request, project, forms, status=422)
+
+
+@require_POST
+@project_page(permissions.LAUNCH)
+def launch(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """Start the runs of a frozen design."""
+    assert isinstance(request.user, User)
+    found = selectors.experiments_of(request.user, project).filter(number=number).first()
+    if found is None:
+        raise Http404("No such experiment.")
+    try:
+        started = services.start(actor=request.user, experiment=found)
+    except UserError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Started {started}. Results open when every run has ended.")
+    return redirect("experiments:experiment", project.slug, number)
 
 
 @require_POST
@@ -94,13 +118,30 @@ def _panel(request: HttpRequest, project: Project, forms: DesignForms) -> dict[s
     assert isinstance(request.user, User)
     version = _version(forms)
     outcome = consequences(forms.given, version)
-    comparison = None
-    if forms.given.copied_from is not None:
-        earlier = selectors.experiments_of(request.user, project).filter(number=forms.given.copied_from).first()
-        if earlier is not None:
-            names = {str(one.pk): str(one) for one in [*forms.versions, earlier.version]}
-            comparison = compare(DesignInput.of_experiment(earlier), forms.given, names)
-    return {"project": project, "outcome": outcome, "version": version, "comparison": comparison, "given": forms.given}
+    earlier = list(selectors.experiments_of(request.user, project)[:EARLIER])
+    return {
+        "project": project,
+        "outcome": outcome,
+        "version": version,
+        "comparison": _comparison(request.user, project, forms),
+        "given": forms.given,
+        "earlier": earlier,
+    }
+
+
+def _comparison(user: User, project: Project, forms: DesignForms) -> Comparison | None:
+    """The form beside the experiment chosen to compare it with."""
+    if forms.given.compared_with is None:
+        return None
+    earlier = selectors.experiments_of(user, project).filter(number=forms.given.compared_with).first()
+    if earlier is None:
+        return None
+    try:
+        code = reproducibility.code_version()
+    except UserError:  # the gate says it
+        code = ("", "")
+    names = {str(one.pk): str(one) for one in [*forms.versions, earlier.version]}
+    return with_experiment(earlier, forms.given, names, code=code, protocol=Protocol())
 
 
 def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status: int = 200) -> HttpResponse:
@@ -111,8 +152,6 @@ def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status:
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in folded:
         groups.setdefault(row["group"], []).append(row)
-    known = presets()
-    preset = known.get(forms.given.values["preset"]) or next(iter(known.values()))
     return render(
         request,
         "experiments/new.html",
@@ -120,8 +159,8 @@ def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status:
             **context,
             "forms": forms,
             "form": forms.form,
-            "arm_rows": list(zip(forms.arms, context["outcome"].arms, strict=False)),
-            "preset": preset,
+            "arm_rows": _arm_rows(forms, context["outcome"].arms),
+            "preset": preset_or_first(forms.given.values["preset"]),
             "short_rows": [row for row in rows if row["short"]],
             "groups": groups,
             "folded_count": len(folded),
@@ -130,7 +169,30 @@ def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status:
             "fold_open": any(row["changed"] or row["bound"].errors for row in folded),
             "errors": forms.summary(),
             "control_sentence": CONTROL_SENTENCE,
-            "earlier": selectors.experiments_of(request.user, project)[:50],
+            "protocol": Protocol(),
         },
         status=status,
     )
+
+
+def _arm_rows(forms: DesignForms, outcomes: list[ArmConsequence | None]) -> list[dict[str, Any]]:
+    """Rows of the arms table: the form, what it would do, and its own settings with those it may still take."""
+    return [
+        {
+            "form": form,
+            "consequence": outcome,
+            "settings": own.rows(),
+            "invalid": bool(own.errors),
+            "free": _free_settings(given.changes),
+        }
+        for given, form, own, outcome in zip(forms.given.arms, forms.arms, forms.arm_settings, outcomes, strict=False)
+    ]
+
+
+def _free_settings(taken: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Settings that an arm does not set itself yet, by group."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for entry in setting_schema():
+        if entry["name"] not in taken:
+            groups.setdefault(entry["group"], []).append((entry["name"], entry["label"]))
+    return groups

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django import forms
 
-from detection.configuration import ConfigurationError, MaskRCNNConfiguration
 from detection.preset import presets
 from webapp.accounts.models import Project, User
 from webapp.core.errors import UserError
@@ -14,12 +14,10 @@ from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices
 from webapp.experiments.design import ENDPOINTS, LARGEST_SEED, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
-from webapp.experiments.design_input import MOST_ARMS, DesignInput, preset_texts, setting_schema
+from webapp.experiments.design_input import MOST_ARMS, ArmInput, DesignInput
+from webapp.experiments.settings_form import SettingsForm, initial_settings, preset_or_first
 from webapp.simulations.models import SimulationBatch
 from webapp.simulations.selectors import usable_batches
-
-SHORT = ("epochs", "learning_rate", "batch_size", "tiles", "backbone", "initial_weights")
-"""Settings that stand open; all others are folded."""
 
 
 class SeedsField(forms.CharField):
@@ -42,18 +40,6 @@ class SeedsField(forms.CharField):
         return tuple(seeds)
 
 
-class NumbersField(forms.CharField):
-    """A list of numbers with commas between them."""
-
-    def clean(self, value: Any) -> tuple[float, ...]:
-        """The numbers."""
-        text = super().clean(value)
-        try:
-            return tuple(float(part) for part in text.split(",") if part.strip())
-        except ValueError as error:
-            raise forms.ValidationError("Give numbers with commas between them, such as 12, 24, 40.") from error
-
-
 class VersionField(forms.ModelChoiceField):
     """Frozen dataset versions."""
 
@@ -74,6 +60,16 @@ class DesignForm(forms.Form):
         error_messages={"required": "State the hypothesis before any result is visible."},
     )
     primary_endpoint = forms.ChoiceField(choices=list(ENDPOINTS.items()))
+    comparison_arm = forms.TypedChoiceField(label="Compared arm", coerce=int)
+    comparison_reference = forms.TypedChoiceField(label="against", coerce=int)
+    margin = forms.FloatField(
+        label="Non-inferiority margin",
+        required=False,
+        min_value=0,
+        max_value=1,
+        widget=forms.NumberInput(attrs={"step": "any", "placeholder": "superiority"}),
+        help_text="How much worse the arm may be, such as 0.05. Empty: the question is whether it is better.",
+    )
     version = VersionField(
         queryset=DatasetVersion.objects.none(),
         label="Dataset version",
@@ -96,8 +92,12 @@ class DesignForm(forms.Form):
         min_value=0, max_value=2**32 - 1, help_text="Decides hosts and clusters of a new simulation."
     )
 
-    def __init__(self, *args: Any, versions: Any, simulations: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, versions: Any, simulations: Any, arms: Sequence[ArmInput], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("comparison_arm", "comparison_reference"):
+            self.fields[name].choices = [(row, f"{row + 1}: {arm.name}") for row, arm in enumerate(arms)]  # type: ignore[attr-defined]
+            if len(arms) < 2:
+                del self.fields[name]
         self.fields["version"].queryset = versions  # type: ignore[attr-defined]
         self.fields["simulation"].queryset = simulations  # type: ignore[attr-defined]
         self.fields["preset"].choices = [(name, preset.title) for name, preset in presets().items()]  # type: ignore[attr-defined]
@@ -120,9 +120,15 @@ class ArmForm(forms.Form):
         widget=forms.NumberInput(attrs={"placeholder": "same"}),
     )
     source = forms.ChoiceField(choices=list(SOURCES.items()), required=False)
+    preset = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [(name, preset.title) for name, preset in presets().items()]
+        self.fields["preset"].choices = [("", "as in Training"), *known]  # type: ignore[attr-defined]
 
     def design(self, preset: str, changes: dict[str, Any]) -> ArmDesign:
-        """The arm of a valid form."""
+        """The arm of a valid form, with the preset and the changes it comes down to."""
         malignant = self.cleaned_data["malignant"] / 100
         benign = self.cleaned_data["benign"]
         return ArmDesign(
@@ -140,100 +146,6 @@ ArmFormSet = forms.formset_factory(
 )
 
 
-class SettingsForm(forms.Form):
-    """One field for each setting of the detector, from its schema."""
-
-    use_required_attribute = False
-
-    def __init__(self, *args: Any, preset: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.preset = presets().get(preset) or next(iter(presets().values()))
-        self.schema = setting_schema()
-        for entry in self.schema:
-            self.fields[f"set-{entry['name']}"] = _setting_field(entry)
-
-    def clean(self) -> dict[str, Any]:
-        """Check the settings together, each problem at its field."""
-        cleaned = super().clean() or {}
-        if not self.errors:
-            try:
-                MaskRCNNConfiguration.from_values(self.preset.configuration.to_dict()["values"] | self.values())
-            except ConfigurationError as error:
-                for name, problem in error.problems.items():
-                    self.add_error(f"set-{name}" if f"set-{name}" in self.fields else None, f"{problem}.")
-        return cleaned
-
-    def values(self) -> dict[str, Any]:
-        """Cleaned values by the name of the setting."""
-        return {
-            entry["name"]: (self.cleaned_data[f"set-{entry['name']}"] or None)
-            if entry["kind"] == "text"
-            else self.cleaned_data[f"set-{entry['name']}"]
-            for entry in self.schema
-        }
-
-    def changes(self) -> dict[str, Any]:
-        """Settings of a valid form that differ from the preset."""
-        return {
-            name: value for name, value in self.values().items() if value != getattr(self.preset.configuration, name)
-        }
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Bound fields with what their preset says, in the order of the schema."""
-        texts = preset_texts(self.preset.name)
-        rows = []
-        for entry in self.schema:
-            bound = self[f"set-{entry['name']}"]
-            preset: Any = texts[entry["name"]] == "on" if entry["kind"] == "boolean" else texts[entry["name"]]
-            changed = not _same(bound.value(), preset)
-            rows.append(
-                {
-                    "name": entry["name"],
-                    "group": entry["group"],
-                    "unit": entry["unit"] if entry["kind"] != "numbers" else "",
-                    "bound": bound,
-                    "preset": preset,
-                    "changed": changed,
-                    "help": _help(entry),
-                    "short": entry["name"] in SHORT,
-                    "source": self.preset.sources.get(entry["name"], ""),
-                }
-            )
-        return rows
-
-
-def _help(entry: dict[str, Any]) -> str:
-    text = str(entry["help"])
-    if entry["minimum"] is not None and entry["kind"] != "numbers":
-        return f"{text} {entry['minimum']:g} to {entry['maximum']:g}."
-    return text
-
-
-def _same(value: Any, preset: Any) -> bool:
-    if str(value or "").strip() == str(preset or "").strip():
-        return True
-    try:
-        return float(value) == float(preset)
-    except (TypeError, ValueError):
-        return False
-
-
-def _setting_field(entry: dict[str, Any]) -> forms.Field:
-    label, kind = entry["label"], entry["kind"]
-    limits = {"min_value": entry["minimum"], "max_value": entry["maximum"]}
-    if kind == "integer":
-        return forms.IntegerField(label=label, **limits)
-    if kind == "number":
-        return forms.FloatField(label=label, **limits, widget=forms.NumberInput(attrs={"step": "any"}))
-    if kind == "numbers":
-        return NumbersField(label=label)
-    if kind == "boolean":
-        return forms.BooleanField(label=label, required=False)
-    if kind == "choice":
-        return forms.ChoiceField(label=label, choices=[(one["value"], one["label"]) for one in entry["choices"]])
-    return forms.CharField(label=label, required=False, max_length=500)
-
-
 class DesignForms:
     """The forms of the page, filled from one `DesignInput`."""
 
@@ -247,43 +159,67 @@ class DesignForms:
         number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else None
         simulations = usable_batches(user, project).filter(version=number)
         data = given.as_data()
+        offered: dict[str, Any] = {"versions": self.versions, "simulations": simulations, "arms": given.arms}
         if check:
-            self.form = DesignForm(data, versions=self.versions, simulations=simulations)
+            self.form = DesignForm(data, **offered)
             self.arms = ArmFormSet(data, prefix="arms")
             self.settings = SettingsForm(data, preset=given.values["preset"])
         else:
-            self.form = DesignForm(initial=given.values, versions=self.versions, simulations=simulations)
+            self.form = DesignForm(initial=given.values, **offered)
             self.arms = ArmFormSet(initial=[vars(arm) for arm in given.arms], prefix="arms")
             self.arms.min_num = 0
-            self.settings = SettingsForm(
-                initial={
-                    f"set-{entry['name']}": given.settings[entry["name"]] == "on"
-                    if entry["kind"] == "boolean"
-                    else given.settings[entry["name"]]
-                    for entry in setting_schema()
-                },
-                preset=given.values["preset"],
+            self.settings = SettingsForm(initial=initial_settings(given.settings), preset=given.values["preset"])
+        self.arm_settings = [
+            SettingsForm(
+                data if check else None,
+                initial=None if check else initial_settings(arm.changes),
+                prefix=f"arms-{row}",
+                preset=given.arm_preset(arm),
+                names=arm.changes,
             )
+            for row, arm in enumerate(given.arms)
+        ]
         self.arms_errors: list[str] = []
 
     def is_valid(self) -> bool:
         """Whether every part is; each part is checked, so that all errors show at once."""
         valid = [self.form.is_valid(), self.arms.is_valid(), self.settings.is_valid()]
+        valid += [form.is_valid() for form in self.arm_settings]
         self.arms_errors += [str(message) for message in self.arms.non_form_errors()]
-        return all(valid)
+        if self.settings.is_valid():
+            self.settings.check_with(self.settings.preset_values())
+        if self.settings.is_valid():
+            for arm, form in zip(self.given.arms, self.arm_settings, strict=True):
+                if form.is_valid():
+                    form.check_with(self._base(arm, form))
+        return all(valid) and self.settings.is_valid() and all(form.is_valid() for form in self.arm_settings)
+
+    def _base(self, arm: ArmInput, form: SettingsForm) -> dict[str, Any]:
+        """Values an arm starts from: its own preset, or the training that all arms share."""
+        shared = {} if arm.preset else self.settings.values()
+        return form.preset_values() | shared
 
     def design(self) -> ExperimentDesign:
         """The design of valid forms."""
         values = self.form.cleaned_data
-        changes = self.settings.changes()
+        arm, reference = values.get("comparison_arm"), values.get("comparison_reference")
         return ExperimentDesign(
             name=values["name"],
             hypothesis=values["hypothesis"],
             primary_endpoint=values["primary_endpoint"],
-            arms=tuple(arm.design(values["preset"], changes) for arm in self.arms),
+            arms=tuple(self._arms()),
             seeds=values["seeds"],
             device=values["device"],
+            comparison=None if arm is None or reference is None else (arm, reference),
+            margin=values["margin"],
         )
+
+    def _arms(self) -> Iterator[ArmDesign]:
+        for given, arm, own in zip(self.given.arms, self.arms, self.arm_settings, strict=True):
+            changes = ({} if given.preset else self.settings.changes()) | own.values()
+            preset = preset_or_first(self.given.arm_preset(given))
+            differing = {name: value for name, value in changes.items() if value != getattr(preset.configuration, name)}
+            yield arm.design(preset.name, differing)
 
     def refuse(self, error: UserError) -> None:
         """Show what a service refused, at the field it names."""
@@ -302,6 +238,7 @@ class DesignForms:
         for form, before in [
             (self.form, ""),
             *((arm, f"Arm {row}, ") for row, arm in enumerate(self.arms, start=1)),
+            *((own, f"Arm {row}, ") for row, own in enumerate(self.arm_settings, start=1)),
             (self.settings, ""),
         ]:
             for name, messages in form.errors.items():

@@ -79,6 +79,17 @@ def git_commit(root: Path) -> str:
     return commit + ("+changes" if changed else "")
 
 
+def code_version() -> tuple[str, str]:
+    """Commit (empty outside a checkout) and digest of the sources of this installation.
+
+    Raises
+    ------
+    UserError
+        If the sources cannot be read.
+    """
+    return git_commit(settings.ROOT), source_hash(settings.ROOT)
+
+
 def environment() -> dict[str, str]:
     """Python, platform and the versions of the packages that decide numbers.
 
@@ -108,10 +119,10 @@ def record(dataset_version: DatasetVersion, seeds: list[int]) -> dict[str, Any]:
     """
     _require_data(dataset_version)
     _require_seeds(seeds)
-    root: Path = settings.ROOT
+    commit, sources = code_version()
     return {
-        "source_hash": source_hash(root),
-        "commit": git_commit(root),
+        "source_hash": sources,
+        "commit": commit,
         "data_hash": dataset_version.content_hash,
         "seeds": seeds,
         "environment": environment(),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("experiments/new/", design_views.new, name="new"),
     path("experiments/new/consequences/", design_views.panel, name="consequences"),
     path("experiments/<int:number>/", views.experiment, name="experiment"),
+    path("experiments/<int:number>/launch/", design_views.launch, name="launch"),
     path("experiments/<int:number>/runs/", views.runs, name="runs"),
     path(RUN, run_views.run, name="run"),
     path(f"{RUN}status/", run_views.status, name="status"),

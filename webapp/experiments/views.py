@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from detection.configuration import MaskRCNNConfiguration
+from detection.evaluation.protocol import Protocol
 from detection.preset import differences, presets
 from webapp.accounts import permissions
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
-from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
+from webapp.experiments.consequences import consequences
+from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS, TEST_SETS
+from webapp.experiments.design_input import DesignInput
 from webapp.experiments.models import Arm, Experiment
 from webapp.jobs.models import JobState
 
@@ -63,20 +67,41 @@ def experiment_list(request: HttpRequest, project: Project) -> HttpResponse:
 @require_safe
 @project_page()
 def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """`<project>/experiments/<number>/`: the design and its runs."""
+    """`<project>/experiments/<number>/`: the design and its runs; before the launch, what it still needs."""
     found = experiment_or_404(request, project, number)
+    may_launch = permissions.role_may(getattr(request, "role", None), permissions.LAUNCH)
+    waiting = found.launched_at is None
     return render(
         request,
         "experiments/experiment.html",
         {
             **_runs(found),
+            **_question(found),
             "endpoint": ENDPOINTS.get(found.primary_endpoint, found.primary_endpoint),
             "arms": [arm_facts(arm) for arm in found.arms.all()],
-            "may_launch": permissions.role_may(getattr(request, "role", None), permissions.LAUNCH),
+            "may_launch": may_launch,
+            "waiting": waiting,
+            "outcome": consequences(DesignInput.of_experiment(found), found.version)
+            if waiting and may_launch
+            else None,
             "batch": found.batch,
             "control_sentence": CONTROL_SENTENCE if found.control_batch_id else "",
         },
     )
+
+
+def _question(found: Experiment) -> dict[str, Any]:
+    """Comparison and margin, protocol and test sets, in words."""
+    arms = {arm.position: arm.name for arm in found.arms.all()}
+    compared = found.comparison
+    sets = found.version.version_views.filter(split__in=TEST_SETS)
+    counted = dict(sets.values_list("split").annotate(patients=Count("patient", distinct=True)))
+    return {
+        "compared": f"{arms[compared['arm']]} against {arms[compared['reference']]}" if compared else "",
+        "margin": found.margin,
+        "protocol": Protocol.from_json(found.protocol),
+        "test_sets": [(words, counted[split]) for split, words in TEST_SETS.items() if counted.get(split)],
+    }
 
 
 @require_safe
@@ -104,6 +129,8 @@ def _runs(found: Experiment) -> dict[str, Any]:
 
 def chip(found: Experiment) -> dict[str, str]:
     """State of an experiment as a whole."""
+    if found.launched_at is None:
+        return {"state": "waiting", "label": "Not launched"}
     counts = selectors.run_counts(found)
     words = f"{counts.done} of {counts.total} runs"
     if not counts.open:

@@ -12,7 +12,8 @@ from detection.preset import presets
 from tests.webapp import experiment_records, records
 from webapp.accounts.models import Project, User
 from webapp.datasets.models import DatasetVersion
-from webapp.experiments.design_input import DesignInput, compare, preset_texts
+from webapp.experiments.design_difference import compare
+from webapp.experiments.design_input import DesignInput, preset_texts
 from webapp.experiments.models import Experiment, Run
 from webapp.simulations.models import SimulationBatch
 
@@ -65,12 +66,17 @@ def test_the_fresh_form_has_three_arms_the_first_preset_and_the_newest_frozen_ve
     assert "more settings, all as in the preset" in words
 
 
-def test_a_complete_design_starts_one_simulation_and_a_run_for_every_arm_and_seed(
+def test_a_complete_design_is_frozen_and_its_launch_starts_one_simulation_and_a_run_for_every_arm_and_seed(
     client: Client, version: DatasetVersion
 ) -> None:
     answer = client.post(NEW, filled(version, seeds="3, 4"))
 
     experiment = Experiment.objects.get()
+    assert not Run.objects.exists() and not SimulationBatch.objects.exists()
+    page = client.get("/study/experiments/1/").content.decode()
+    assert "Frozen, not launched" in page and "Real + 200 % against Real only" in page
+    launched = client.post("/study/experiments/1/launch/", follow=True).content.decode()
+    assert "Started Experiment 1" in launched and "Frozen, not launched" not in launched
     assert answer.status_code == 302 and answer["Location"] == "/study/experiments/1/"
     assert [arm.ratio_malignant for arm in experiment.arms.all()] == [0, 1, 2]
     assert [arm.ratio_benign for arm in experiment.arms.all()] == [0, 1, 2]
@@ -105,6 +111,11 @@ def test_a_benign_ratio_of_its_own_is_kept_apart(client: Client, version: Datase
         ("arms-1-benign", "-5", "id_arms-1-benign", "greater than or equal to 0"),
         ("arms-1-name", "Real only", "arms", "Two arms have the same name"),
         ("arms-TOTAL_FORMS", "0", "arms", "at least 1 form"),
+        ("margin", "2", "id_margin", "less than or equal to 1"),
+        ("margin", "0", "id_margin", "lies above 0"),
+        ("comparison_arm", "7", "id_comparison_arm", "Select a valid choice"),
+        ("comparison_reference", "2", "id_comparison_reference", "Compare two different arms"),
+        ("arms-1-preset", "secret", "id_arms-1-preset", "Select a valid choice"),
         ("set-epochs", "0", "id_set-epochs", "greater than or equal to 1"),
         ("set-anchor_sizes", "12, wide", "id_set-anchor_sizes", "Give numbers with commas"),
         ("set-anchor_sizes", "12, 24", "id_set-anchor_sizes", "expected 5 sizes"),
@@ -122,7 +133,14 @@ def test_an_error_stands_at_its_field_and_in_the_summary_and_nothing_typed_is_lo
     assert f'href="#{target}"' in page
     if field != "hypothesis":
         assert "Typed with care." in page
-    if value and field not in {"preset", "primary_endpoint", "device", "arms-TOTAL_FORMS"}:
+    if value and field not in {
+        "preset",
+        "primary_endpoint",
+        "device",
+        "arms-TOTAL_FORMS",
+        "comparison_arm",
+        "arms-1-preset",
+    }:
         assert value in page
 
 
@@ -172,6 +190,115 @@ def test_arms_are_added_copied_and_removed_without_losing_what_was_typed(
     assert answer.status_code == 200 and answer.context["errors"] == []
     assert [arm["name"].value() for arm in answer.context["forms"].arms] == names
     assert "Half a sent" in answer.content.decode() and not Experiment.objects.exists()
+
+
+def test_the_comparison_follows_its_arms_when_rows_move(client: Client, version: DatasetVersion) -> None:
+    def compared(change: str) -> tuple[str, str]:
+        values = client.post(NEW, filled(version, change=change)).context["given"].values
+        return values["comparison_arm"], values["comparison_reference"]
+
+    assert compared("copy-arm-1") == ("3", "0")
+    assert compared("remove-arm-1") == ("1", "0")
+    assert compared("remove-arm-0") == ("1", "0")
+    assert compared("remove-arm-2") == ("1", "0")
+
+
+def test_comparison_and_margin_are_frozen_with_the_design(client: Client, version: DatasetVersion) -> None:
+    client.post(NEW, filled(version, comparison_arm="1", comparison_reference="0", margin="0.05"))
+
+    experiment = Experiment.objects.get()
+    assert experiment.comparison == {"arm": 1, "reference": 0} and experiment.margin == 0.05
+    page = client.get("/study/experiments/1/").content.decode()
+    assert "Real + 100 % against Real only" in page and "0.05, non-inferiority" in page
+
+
+def with_arm_change(data: dict[str, str], row: int, **settings: str) -> dict[str, str]:
+    named = {f"arms-{row}-set-{name}": text for name, text in settings.items()}
+    return data | {f"arms-{row}-changes": ",".join(settings)} | named
+
+
+def test_an_arm_takes_a_setting_from_the_list_and_drops_it_again(client: Client, version: DatasetVersion) -> None:
+    data = filled(version, **{"arms-1-adding": "weight_averaging", "change": "add-setting-1"})
+    rows = client.post(NEW, data).context["arm_rows"]
+    assert [[one["name"] for one in row["settings"]] for row in rows] == [[], ["weight_averaging"], []]
+    assert rows[1]["settings"][0]["bound"].value() == preset_texts("cpu-quick")["weight_averaging"]
+    assert "weight_averaging" not in {name for group in rows[1]["free"].values() for name, _ in group}
+
+    data = with_arm_change(filled(version, change="drop-setting-1-epochs"), 1, epochs="7")
+    assert client.post(NEW, data).context["arm_rows"][1]["settings"] == []
+
+
+def test_an_arm_differs_from_the_shared_training_in_its_own_settings_only(
+    client: Client, version: DatasetVersion
+) -> None:
+    client.post(NEW, with_arm_change(filled(version, **{"set-batch_size": "3"}), 1, mixed_precision="on", epochs="2"))
+
+    plain, differing, _ = (arm.configuration["values"] for arm in Experiment.objects.get().arms.order_by("position"))
+    changed = {name for name in plain if plain[name] != differing[name]}
+    assert changed == {"mixed_precision", "epochs"}
+    assert (plain["batch_size"], differing["batch_size"], differing["epochs"]) == (3, 3, 2)
+
+
+def test_an_arm_with_a_preset_of_its_own_leaves_the_shared_training_aside(
+    client: Client, version: DatasetVersion
+) -> None:
+    data = filled(version, **{"set-batch_size": "3", "arms-2-preset": "modern"})
+    client.post(NEW, with_arm_change(data, 2, epochs="2"))
+
+    arm = Experiment.objects.get().arms.get(position=2)
+    expected = presets()["modern"].configuration.to_dict()["values"] | {"epochs": 2}
+    assert arm.preset == "modern" and arm.configuration["values"] == expected
+
+
+def test_an_impossible_setting_of_one_arm_is_refused_at_its_field(client: Client, version: DatasetVersion) -> None:
+    answer = client.post(NEW, with_arm_change(filled(version), 1, input_max_size="100"))
+
+    assert answer.status_code == 422
+    (entry,) = answer.context["errors"]
+    assert entry["target"] == "id_arms-1-set-input_max_size" and "expected at least input_min_size" in entry["message"]
+
+
+def test_a_copy_keeps_presets_and_settings_of_each_arm(client: Client, version: DatasetVersion) -> None:
+    data = with_arm_change(filled(version, **{"arms-2-preset": "modern", "margin": "0.1"}), 1, epochs="2")
+    client.post(NEW, with_arm_change(data, 2, epochs="3"))
+    client.post("/study/experiments/1/launch/")
+
+    page = client.get(f"{NEW}?copy=1")
+    given = page.context["given"]
+    assert [dict(arm.changes) for arm in given.arms] == [{}, {"epochs": "2"}, {"epochs": "3"}]
+    assert [arm.preset for arm in given.arms] == ["", "", "modern"] and given.values["margin"] == "0.1"
+    assert page.context["comparison"].rows == []
+
+
+def test_the_design_is_set_beside_the_experiment_that_is_chosen(client: Client, version: DatasetVersion) -> None:
+    client.post(NEW, filled(version))
+    client.post(NEW, filled(version, seeds="5"))
+
+    data = with_arm_change(filled(version, compared_with="2", margin="0.1"), 1, epochs="2")
+    rows = client.post(reverse("experiments:consequences", args=["study"]), data).context["comparison"].rows
+
+    assert [(row.label, row.was, row.now) for row in rows] == [
+        ("Margin", "superiority", "0.1"),
+        ("Seeds", "5", "0"),
+        ("Epochs", "1", "arm 1: 1; arm 2: 2; arm 3: 1"),
+        ("Code version", "not launched", rows[-1].now),
+    ]
+
+
+def test_the_panel_says_what_the_test_set_can_show(client: Client, version: DatasetVersion) -> None:
+    answer = client.post(reverse("experiments:consequences", args=["study"]), filled(version))
+
+    found = answer.context["outcome"].detectable
+    counted = version.version_views.filter(
+        split="internal_test",
+        version_annotations__malignancy="malignant",
+        version_annotations__lesion_type__in=("cluster", "both"),
+    )
+    assert found.lesions == counted.count() > 0
+    assert f"{found.lesions} lesions on a view of {found.patients} patients" in answer.content.decode()
+    of_auc = filled(version, primary_endpoint="auc:malignant:internal_test")
+    auc = client.post(reverse("experiments:consequences", args=["study"]), of_auc)
+    assert "worked out for sensitivity only" in auc.content.decode()
 
 
 def test_another_preset_replaces_its_own_values_and_keeps_what_was_changed(
@@ -277,7 +404,8 @@ def test_a_copy_takes_everything_over_and_shows_only_what_differs(client: Client
     given = page.context["given"]
     assert given.copied_from == 1 and given.values["seeds"] == "1, 2" and given.settings["batch_size"] == "3"
     assert [(arm.malignant, arm.benign) for arm in given.arms] == [("0", ""), ("100", "50"), ("200", "")]
-    assert page.context["comparison"].rows == []
+    client.post("/study/experiments/1/launch/")
+    assert client.get(f"{NEW}?copy=1").context["comparison"].rows == []
 
     data: dict[str, Any] = given.as_data() | {"preset_shown": "cpu-quick", "copied_from": "1", "set-batch_size": "4"}
     panel = client.post(reverse("experiments:consequences", args=["study"]), data)
