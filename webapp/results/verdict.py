@@ -64,8 +64,11 @@ class Verdict:
         return STATES[self.answer]
 
 
-def verdict(experiment: Experiment) -> Verdict:
-    """The declared comparison on the primary endpoint; the caller has recorded the look."""
+def verdict(experiment: Experiment, looks: dict[str, int] | None = None) -> Verdict:
+    """The declared comparison on the primary endpoint; the caller has recorded the look.
+
+    `looks` are those of the moment the reader is told of, by test set; absent, those counted so far.
+    """
     measure, group, test_set = experiment.primary_endpoint.split(":")
     arm, reference = selectors.compared_arms(experiment)
     margin = experiment.margin
@@ -97,7 +100,15 @@ def verdict(experiment: Experiment) -> Verdict:
         [(run.seed, value) for (run, _, _), value in zip(pairs, body.get("seeds", [None] * len(pairs)), strict=True)],
         _asked(arm, reference, measure, group, test_set, margin),
         _came_out(answer, number, margin),
-        _cannot(experiment, answer, number, body.get("seeds", []), left_out, test_set, margin),
+        _cannot(
+            (selectors.looks(experiment) if looks is None else looks).get(test_set, 0),
+            answer,
+            number,
+            body.get("seeds", []),
+            left_out,
+            test_set,
+            margin,
+        ),
     )
 
 
@@ -181,7 +192,7 @@ def _came_out(answer: str, number: dict[str, Any], margin: float | None) -> str:
 
 
 def _cannot(
-    experiment: Experiment,
+    looks: int,
     answer: str,
     number: dict[str, Any],
     seeds: list[float | None],
@@ -206,7 +217,6 @@ def _cannot(
         said.append("One seed: what another training with the same recipe would give is not known.")
     if left_out:
         said.append(f"Left out: {'; '.join(left_out)}.")
-    looks = selectors.looks(experiment).get(test_set, 0)
     if looks > 1:
         said.append(
             f"The {TEST_SETS[test_set]} test set was opened {looks} times with this experiment: choices made after "
