@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from webapp.annotations.models import Annotation
 from webapp.cases.models import Exam, Origin, View
 from webapp.datasets.models import Split
 from webapp.experiments.models import Prediction, Run
+from webapp.registry.models import AppliedFinding, ModelApplication
+from webapp.registry.selectors import findings_on
 from webapp.viewer import selectors
 
 SCHEMA = "cemlab.viewer-layers/1"
@@ -17,7 +20,9 @@ NO_EVIDENCE = {
 }
 
 
-def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[str, Any]:
+def layers(
+    exam: Exam, *, run: Run | None = None, application: ModelApplication | None = None, score: float = 0.0
+) -> dict[str, Any]:
     """Outlines, boxes and the list beside the images.
 
     Parameters
@@ -26,6 +31,8 @@ def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[st
         Prefetched by `selectors.exam_or_404`.
     run : Run, optional
         Whose predictions to show, as `selectors.runs_for` gives it.
+    application : ModelApplication, optional
+        Whose findings to show in place of a run's, as `registry.selectors.applications_on` gives it.
     score : float
         Findings at or below it are left out.
 
@@ -46,18 +53,25 @@ def layers(exam: Exam, *, run: Run | None = None, score: float = 0.0) -> dict[st
         of_view[annotation.view_id][layer].append(shape)
         _add_to_list(lesions, annotation, shape, views[annotation.view_id])
     findings = []
-    if run is not None:
-        for prediction in selectors.predictions_of(exam, run, score):
-            shape = _finding(prediction)
-            of_view[prediction.view_id]["prediction"].append(shape)
-            findings.append({**shape, "view": prediction.view_id})
+    for prediction in _predictions(exam, run, application, score):
+        shape = _finding(prediction)
+        of_view[prediction.view_id]["prediction"].append(shape)
+        findings.append({**shape, "view": prediction.view_id})
     return {
         "schema": SCHEMA,
         "views": {str(pk): shapes for pk, shapes in of_view.items()},
         "lesions": sorted(lesions.values(), key=lambda lesion: (lesion["layer"] != "annotation", lesion["number"])),
         "findings": sorted(findings, key=lambda finding: -finding["score"]),
-        "run": _run(exam, run) if run is not None else None,
+        "run": _application(application) if application is not None else _run(exam, run) if run is not None else None,
     }
+
+
+def _predictions(
+    exam: Exam, run: Run | None, application: ModelApplication | None, score: float
+) -> Iterable[Prediction | AppliedFinding]:
+    if application is not None:
+        return findings_on(exam, application, score)
+    return selectors.predictions_of(exam, run, score) if run is not None else []
 
 
 def _outline(annotation: Annotation, layer: str) -> dict[str, Any]:
@@ -133,7 +147,7 @@ def _extent(view: View, box: list[float]) -> float | None:
     return float(max((box[2] - box[0]) * image.spacing_column, (box[3] - box[1]) * image.spacing_row))
 
 
-def _finding(prediction: Prediction) -> dict[str, Any]:
+def _finding(prediction: Prediction | AppliedFinding) -> dict[str, Any]:
     return {
         "id": prediction.pk,
         "label": f"{prediction.score:.2f}",
@@ -150,6 +164,18 @@ def _run(exam: Exam, run: Run) -> dict[str, Any]:
         "id": run.pk,
         "label": str(run),
         "experiment": str(run.arm.experiment),
+        "split": Split(split).label if split else None,
+        "no_evidence": NO_EVIDENCE.get(Split(split)) if split else None,
+    }
+
+
+def _application(application: Any) -> dict[str, Any]:
+    """An application as the panel names it; `split` is that of the exam's patient (`applications_on`)."""
+    split: str = application.split
+    return {
+        "id": application.model.run_id,
+        "label": f"{application.model}, application {application.number}",
+        "experiment": str(application.model.run.arm.experiment),
         "split": Split(split).label if split else None,
         "no_evidence": NO_EVIDENCE.get(Split(split)) if split else None,
     }

@@ -11,7 +11,7 @@ from webapp.cases.listing import filtered_exams
 from webapp.cases.models import Exam
 from webapp.cases.selectors import exams_of
 
-DISPLAY = ("run", "score", "layout", "kind", "synthetic", "place")
+DISPLAY = ("run", "application", "score", "layout", "kind", "synthetic", "place")
 """Parameters of the address that say how a case is shown; all others are the filter of the cases page."""
 
 

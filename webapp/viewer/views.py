@@ -16,6 +16,8 @@ from webapp.accounts.project_pages import project_page
 from webapp.cases.models import Exam
 from webapp.core import registry
 from webapp.experiments.models import Run
+from webapp.registry.models import ModelApplication
+from webapp.registry.selectors import applications_on
 from webapp.results.selectors import TEST_SETS
 from webapp.viewer import layers, selectors, services, study
 from webapp.viewer.bundle import bundle
@@ -36,25 +38,32 @@ KEY_HINTS = [
 ]
 
 
-def _chosen(request: HttpRequest, exam: Exam) -> tuple[Run | None, float]:
-    """Run and score of the address.
+def _chosen(request: HttpRequest, exam: Exam) -> tuple[Run | ModelApplication | None, float]:
+    """Run or application, and score, of the address.
 
     Raises
     ------
     Http404
-        If the run is not a finished run of this project that looked at the case.
+        If the run is not a finished run of this project that looked at the case, the application did not, or both
+        are named.
     """
     form = LayerForm(request.GET)
     if not form.is_valid():
-        raise Http404("The address names no run or score that could be shown.")
+        raise Http404("The address names no run, application or score that could be shown.")
     score = form.cleaned_data["score"] or 0.0
-    number = form.cleaned_data["run"]
-    if number is None:
+    number, application = form.cleaned_data["run"], form.cleaned_data["application"]
+    if number is None and application is None:
         return None, score
-    run = selectors.runs_for(exam).filter(pk=number).first()
-    if run is None:
-        raise Http404("No such run for this case.")
-    return run, score
+    if number is not None and application is not None:
+        raise Http404("The address names both a run and an application.")
+    finder: Run | ModelApplication | None
+    if number is not None:
+        finder = selectors.runs_for(exam).filter(pk=number).first()
+    else:
+        finder = applications_on(exam).filter(number=application).first()
+    if finder is None:
+        raise Http404("No such run or application for this case.")
+    return finder, score
 
 
 @require_safe
@@ -62,7 +71,7 @@ def _chosen(request: HttpRequest, exam: Exam) -> tuple[Run | None, float]:
 def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """One exam in the viewer, with everything known about it beside the images."""
     exam = selectors.exam_or_404(project, number)
-    run, _ = _chosen(request, exam)
+    finder, _ = _chosen(request, exam)
     assert isinstance(request.user, User)
     services.record_opening(actor=request.user, exam=exam, session=request.session)
     kept = list_query(request.GET)
@@ -82,7 +91,8 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "runs": selectors.runs_for(exam),
             "locked": selectors.locked_experiments(exam),
             "test_sets": TEST_SETS,
-            "run": run,
+            "applications": applications_on(exam),
+            "finder": finder,
             "neighbours": around,
             "previous_url": address(around.previous),
             "next_url": address(around.following),
@@ -116,12 +126,18 @@ def study_json(request: HttpRequest, project: Project, number: int) -> HttpRespo
 def layers_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Annotation, synthetic and prediction layers of the case; predictions on a test set count as a look at it."""
     exam = selectors.exam_or_404(project, number)
-    run, score = _chosen(request, exam)
+    finder, score = _chosen(request, exam)
+    run = finder.model.run if isinstance(finder, ModelApplication) else finder
     split = selectors.split_in(run, exam) if run is not None else None
     if run is not None and split in TEST_SETS:
         assert isinstance(request.user, User)
         services.record_predictions(actor=request.user, run=run, test_set=split, session=request.session)
-    return _private(JsonResponse(layers.layers(exam, run=run, score=score)))
+    shown = (
+        layers.layers(exam, application=finder, score=score)
+        if isinstance(finder, ModelApplication)
+        else layers.layers(exam, run=finder, score=score)
+    )
+    return _private(JsonResponse(shown))
 
 
 def _private(response: HttpResponse) -> HttpResponse:

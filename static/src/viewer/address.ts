@@ -1,8 +1,8 @@
 /** What the address says of the display. */
 
-const NAMES = ["layout", "kind", "place", "run", "score", "synthetic", "shown"];
+const NAMES = ["layout", "kind", "place", "run", "application", "score", "synthetic", "shown"];
 /** Belong to one case and stay behind when the reader goes on to another. */
-const OF_THE_CASE = ["run", "synthetic", "shown", "place"];
+const OF_THE_CASE = ["run", "application", "synthetic", "shown", "place"];
 
 /** Write the display into the address; the other parameters stay. */
 export function replaceQuery(display: Record<string, string>): void {

@@ -109,7 +109,7 @@ export class Panel {
     const outlines = views.flatMap((view) => view.annotation);
     this.note("annotation", outlines.length ? annotationNote(outlines) : "none on this case");
     this.note("synthetic", counts.synthetic ? (shownSynthetic || "acquired images shown") : "none on this case");
-    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} above the score` : "no run chosen");
+    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} above the score` : "none chosen");
     const warning = this.root.querySelector<HTMLElement>("[data-no-evidence]");
     if (warning) {
       warning.hidden = !layers.run?.no_evidence;

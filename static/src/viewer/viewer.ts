@@ -5,6 +5,7 @@ import type { Tools } from "./engine";
 import { LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
 import type { ReaderMark } from "./overlay";
 import { Pane } from "./pane";
+import { finderOf, finderQuery } from "./finder";
 import { Panel } from "./panel";
 import { PicturePane } from "./picture_pane";
 import {
@@ -50,7 +51,7 @@ export class Viewer {
     const layout = query.get("layout") as Layout;
     this.layout = LAYOUTS.includes(layout) ? layout : usualLayout(study);
     this.kind = query.get("kind") === "recombined" ? "recombined" : "low_energy";
-    this.run = query.get("run") ?? "";
+    this.run = finderOf(query);
     this.score = Math.min(Math.max(Number(query.get("score") ?? root.dataset.score ?? 0.1), 0), 1);
     this.synthetic = new SyntheticChoice(study, query, () => this.faceChanged());
     this.active = this.firstPlace(query.get("place"));
@@ -211,7 +212,7 @@ export class Viewer {
 
   async loadLayers(): Promise<void> {
     const url = new URL(this.root.dataset.layers ?? this.study.layers, location.href);
-    if (this.run) url.searchParams.set("run", this.run);
+    for (const [name, value] of Object.entries(finderQuery(this.run))) url.searchParams.set(name, value);
     try {
       this.layers = await fetchJson<Layers>(url.href);
       this.drawLayers();
@@ -374,7 +375,7 @@ export class Viewer {
       ...(this.layout !== usualLayout(this.study) ? { layout: this.layout } : {}),
       ...(this.kind !== "low_energy" ? { kind: this.kind } : {}),
       ...(this.layout !== "four" ? { place: this.active } : {}),
-      ...(this.run ? { run: this.run } : {}),
+      ...finderQuery(this.run),
       ...(this.run ? { score: String(this.score) } : {}),
       ...(this.synthetic.current ? { synthetic: this.synthetic.current.key } : {}),
       ...(this.synthetic.current && !this.synthetic.flickering && this.synthetic.face !== "synthetic" ? { shown: this.synthetic.face } : {}),
@@ -429,4 +430,3 @@ export class Viewer {
     if (text) text.textContent = words;
   }
 }
-
