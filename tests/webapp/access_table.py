@@ -211,6 +211,7 @@ TABLE: dict[str, list[Row]] = {
         page("number=experiment", query={"run": "@run", "test_set": "internal_test", "group": "malignant"})
     ],
     "results:levels": [page("number=experiment")],
+    "results:calibration": [page("number=experiment")],
     "results:curves": [page("number=experiment")],
     "results:threshold": [
         page(

@@ -26,6 +26,14 @@ OUTCOMES = {
     "sensitivity": {"all": "All", "found": "Found", "missed": "Missed"},
     "precision": {"all": "All", "right": "Right", "wrong": "Wrong"},
     "auc": {"all": "All", "malignant": "Malignant", "benign": "Benign"},
+    "views": {
+        "all": "All",
+        "tp": "Malignant, called so",
+        "fn": "Malignant, missed",
+        "fp": "Called malignant, is not",
+        "tn": "Neither",
+        "unscored": "Not scored",
+    },
 }
 """What each measure counts, and how the list may be narrowed."""
 CHANGES = {"gained": "Gained", "lost": "Lost"}
@@ -138,6 +146,7 @@ def cases(
     reason: str = "",
     against: Evaluation | None = None,
     at: Outcomes | None = None,
+    only: Callable[[dict[str, Any]], bool] | None = None,
 ) -> CaseList:
     """The rows that a number counts, in the order of exam and view.
 
@@ -155,9 +164,13 @@ def cases(
         Of the reference run, for lesions gained and lost.
     at : Outcomes, optional
         At another score threshold than the protocol's.
+    only : callable, optional
+        From a record to whether it is listed, for subgroups and bins.
     """
     at = at or Outcomes.stored(evaluation)
-    chosen = [(record, _kind(record, measure)) for record in _records(at, measure, group)]
+    chosen = [
+        (record, _kind(record, measure)) for record in _records(at, measure, group) if only is None or only(record)
+    ]
     if outcome in CHANGES:
         before = _hits(Outcomes.stored(against)) if against else set()
         wanted = "found" if outcome == "gained" else "missed"
@@ -171,6 +184,15 @@ def cases(
     if reason:
         chosen = [(record, kind) for record, kind in chosen if record["reason"] == reason]
     return CaseList(project, evaluation.run_id, measure, at.score_above, chosen)
+
+
+def bounded(measure: str, at_least: float | None, below: float | None) -> Callable[[dict[str, Any]], bool] | None:
+    """Whether the probability of a record lies in [at_least, below): malignancy of a finding, score of a view."""
+    if at_least is None and below is None:
+        return None
+    name = "score" if measure == "views" else "malignancy"
+    low, high = at_least or 0.0, 2.0 if below is None else below
+    return lambda record: low <= float(record[name]) < high
 
 
 def _hits(outcomes: Outcomes) -> set[tuple[str, str]]:
@@ -217,8 +239,10 @@ def _case(
 ) -> Case:
     key = record.get("lesion_id") or record.get("localised_lesion_id")
     lesion = lesions.get(int(key)) if key else None
-    words = f"{lesion}, {lesion.get_lesion_type_display().lower()}, {lesion.malignancy}" if lesion else "no lesion"
-    state = {"found": "ok", "right": "ok", "missed": "missed", "wrong": "warning"}.get(kind, "ok")
+    words = record.get("words", "no lesion")
+    if lesion:
+        words = f"{lesion}, {lesion.get_lesion_type_display().lower()}, {lesion.malignancy}"
+    state = {"missed": "missed", "fn": "missed", "wrong": "warning", "fp": "warning"}.get(kind, "ok")
     # a miss of low score shows only when findings down to that score are drawn
     score = record["score"]
     shown_above = score_above if score is None or score > score_above else max(0.0, score - 0.005)
@@ -231,7 +255,7 @@ def _case(
         reason=record["reason"] or "",
         state=state,
         score=score,
-        malignancy=record.get("malignancy") if measure != "sensitivity" else None,
+        malignancy=record.get("malignancy") if measure in {"precision", "auc"} else None,
         iou=record["iou"],
         viewer_url=f"{reverse('viewer:case', args=[project.slug, view.exam.number])}?{query}",
         images=[

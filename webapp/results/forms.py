@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from webapp.results.cases import CHANGES, OUTCOMES
+from webapp.results.levels import LEVELS
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
 
 REASONS = ("no overlap", "low score", "wrong class", "outside top", "finding taken")
@@ -14,16 +15,22 @@ HIGHEST = 0.999
 
 
 class CasesForm(forms.Form):
-    """Query of `<project>/results/<number>/lesions/`."""
+    """Query of `<project>/results/<number>/lesions/`.
+
+    `at_least` and `below` bound the malignancy probability of findings, or the score of views.
+    """
 
     run = forms.IntegerField(min_value=1, max_value=2**62)
     test_set = forms.ChoiceField(choices=list(TEST_SETS.items()))
     group = forms.ChoiceField(choices=list(GROUPS.items()))
-    measure = forms.ChoiceField(choices=list(MEASURES.items()), required=False)
+    measure = forms.ChoiceField(choices=[*MEASURES.items(), ("views", "Views")], required=False)
+    level = forms.ChoiceField(choices=[one for one in LEVELS.items() if one[0] != "lesion on a view"], required=False)
     outcome = forms.CharField(required=False, max_length=12)
     reason = forms.ChoiceField(choices=[(reason, reason) for reason in REASONS], required=False)
     against = forms.IntegerField(min_value=1, max_value=2**62, required=False)
     score = forms.FloatField(min_value=0, max_value=HIGHEST, required=False)
+    at_least = forms.FloatField(min_value=0, max_value=1, required=False)
+    below = forms.FloatField(min_value=0, max_value=1.1, required=False)
 
     def clean(self) -> dict[str, object]:
         """Outcomes depend on the measure."""
@@ -31,7 +38,12 @@ class CasesForm(forms.Form):
         cleaned["measure"] = cleaned.get("measure") or "sensitivity"
         cleaned["outcome"] = cleaned.get("outcome") or "all"
         measure, outcome = str(cleaned["measure"]), cleaned["outcome"]
+        if (measure == "views") != bool(cleaned.get("level")):
+            self.add_error("level", "Views are listed for a level, and for nothing else.")
         compared = measure == "sensitivity" and cleaned.get("against")
+        bounded = cleaned.get("at_least") is not None or cleaned.get("below") is not None
+        if bounded and measure == "sensitivity":
+            self.add_error("at_least", "Lesions have no probability to bound.")
         if cleaned.get("score") is not None and outcome in CHANGES:
             self.add_error("score", "Gained and lost are counted at the threshold of the protocol.")
         if outcome not in OUTCOMES[measure] and not (compared and outcome in CHANGES):

@@ -14,7 +14,14 @@ from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment
 from webapp.results import selectors, services
 
-TABS = {"experiment": "Numbers and differences", "curves": "Curves and threshold", "failures": "Misses and subgroups"}
+TABS = {
+    "experiment": "Numbers and differences",
+    "levels": "Levels",
+    "curves": "Curves and threshold",
+    "calibration": "Calibration",
+    "failures": "Misses and subgroups",
+    "report": "Report",
+}
 """Pages of one experiment: name of the address → words."""
 
 

@@ -18,7 +18,7 @@ from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
-from webapp.results import comparison_figure, exports, figures, selectors, services, thresholds
+from webapp.results import comparison_figure, exports, figures, levels, selectors, services, thresholds
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
@@ -198,15 +198,21 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     except UserError as error:
         raise Http404(str(error)) from error
     services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
-    listed = behind.cases(
-        project,
-        evaluation,
-        asked["measure"],
-        asked["group"],
-        asked["outcome"],
-        reason=asked["reason"],
-        against=against,
-        at=at,
+    only = behind.bounded(asked["measure"], asked["at_least"], asked["below"])
+    listed = (
+        levels.cases(project, evaluation, asked["level"], asked["group"], asked["outcome"], only=only)
+        if asked["level"]
+        else behind.cases(
+            project,
+            evaluation,
+            asked["measure"],
+            asked["group"],
+            asked["outcome"],
+            reason=asked["reason"],
+            against=against,
+            at=at,
+            only=only,
+        )
     )
     page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
@@ -223,10 +229,10 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
         {
             "experiment": found,
             "run": evaluation.run,
-            "measure": selectors.MEASURES[asked["measure"]],
+            "measure": selectors.MEASURES.get(asked["measure"]) or f"Views by {levels.LEVELS[asked['level']].lower()}",
             "group": selectors.GROUPS[asked["group"]],
             "test_set": selectors.TEST_SETS[asked["test_set"]],
-            "number": selectors.short(evaluation)[asked["measure"]][asked["group"]],
+            "number": None if asked["level"] else selectors.short(evaluation)[asked["measure"]][asked["group"]],
             "options": options,
             "actions": actions(request, project, request.GET.urlencode())
             if asked["outcome"] in {"missed", "wrong", "gained", "lost"} and listed
@@ -234,9 +240,11 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "reason": asked["reason"],
             "against": against.run if against else None,
             "score": asked["score"],
+            "at_least": asked["at_least"],
+            "below": asked["below"],
             "page": page,
             "protocol": Protocol.from_json(evaluation.protocol),
-            "of_findings": asked["measure"] != "sensitivity",
+            "of_findings": asked["measure"] in {"precision", "auc"},
         },
     )
 

@@ -1,0 +1,149 @@
+"""Numbers per image, breast, patient and lesion, and the views behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from webapp.accounts.models import Project
+from webapp.experiments.models import Experiment
+from webapp.results import selectors
+from webapp.results.cases import CaseList
+from webapp.results.curves import Evaluated
+from webapp.results.kept import kept
+from webapp.results.models import Evaluation
+
+LEVELS = {
+    "image": "Image",
+    "breast": "Breast",
+    "patient": "Patient",
+    "lesion": "Lesion, over its views",
+    "lesion on a view": "Lesion on a view",
+}
+"""Keys of detection.evaluation.levels.UnitLevel → words."""
+COLUMNS = {
+    "sensitivity": ("Sensitivity", "fn"),
+    "specificity": ("Specificity", "fp"),
+    "precision": ("Precision", "fp"),
+    "f1": ("F1", "all"),
+    "auc": ("AUC", "all"),
+}
+"""Number → words, and the outcome its link opens: the errors where there are some."""
+OF_LESIONS = {"sensitivity": ("sensitivity", "missed"), "precision": ("precision", "wrong"), "auc": ("auc", "all")}
+"""What a number of lesions on a view opens: measure and outcome of the main list."""
+
+
+def numbers(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    """Every level of an evaluation as JSON without its units, and end-to-end sensitivity beside the conditional one.
+
+    Returns
+    -------
+    dict
+        Level → ``{"sensitivity", …, "auc", "unscored", "units", "warnings", "sentence"}``, ``units`` their number.
+    """
+    return kept("levels", [evaluation.inputs_hash, group], lambda: _compute(evaluation, group))
+
+
+def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    from detection.evaluation.levels import level_numbers
+    from detection.evaluation.result import TestSetResult
+
+    made = level_numbers(TestSetResult.from_json(evaluation.result), group=group)  # type: ignore[arg-type]
+    return {
+        level: {
+            **{name: getattr(one, name).to_json() for name in COLUMNS},
+            "unscored": one.unscored,
+            "units": len(one.units),
+            "malignant": sum(unit.malignant is True for unit in one.units),
+            "warnings": list(one.warnings),
+            "sentence": one.sentence,
+        }
+        for level, one in made.items()
+    }
+
+
+def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) -> list[dict[str, Any]]:
+    """One entry a test set, internal first: rows of numbers by level and run, each with the address of its cases.
+
+    Returns
+    -------
+    list of dict
+        ``{"test_set", "label", "levels": [{"level", "label", "sentence", "rows": [{"run", "units", "malignant",
+        "unscored", "cells": [(number, url)]}], "warnings"}]}``.
+    """
+    found = selectors.evaluations(experiment)
+    runs = [run for arm in experiment.arms.all() for run in arm.runs.all()]
+    entries = []
+    for test_set in selectors.present_test_sets(experiment):
+        members = [(run, found[run.pk, test_set]) for run in runs if (run.pk, test_set) in found]
+        bodies = {run.pk: numbers(evaluation, group) for run, evaluation in members}
+        blocks = []
+        for level, words in LEVELS.items():
+            rows = [
+                {
+                    "run": run,
+                    **{name: bodies[run.pk][level][name] for name in ("units", "malignant", "unscored")},
+                    "cells": [
+                        (bodies[run.pk][level][name], _address(cases_url, Evaluated(run, test_set, group), level, name))
+                        for name in COLUMNS
+                    ],
+                }
+                for run, _ in members
+            ]
+            said = [f"{run}: {text}" for run, _ in members for text in bodies[run.pk][level]["warnings"]]
+            sentence = bodies[members[0][0].pk][level]["sentence"] if members else ""
+            blocks.append({"level": level, "label": words, "sentence": sentence, "rows": rows, "warnings": said})
+        entries.append(
+            {"test_set": test_set, "label": selectors.TEST_SETS[test_set], "levels": blocks if members else []}
+        )
+    return entries
+
+
+def _address(cases_url: Callable[..., str], row: Evaluated, level: str, name: str) -> str:
+    if level == "lesion on a view":
+        measure, outcome = OF_LESIONS.get(name, ("sensitivity", "all"))
+        return cases_url(row, measure, outcome)
+    return cases_url(row, "views", COLUMNS[name][1], level=level)
+
+
+def cases(
+    project: Project,
+    evaluation: Evaluation,
+    level: str,
+    group: str,
+    outcome: str,
+    *,
+    only: Callable[[dict[str, Any]], bool] | None = None,
+) -> CaseList:
+    """The views of every unit of a level with an outcome; a patient has several. `only` as in `cases.cases`."""
+    listed = kept("level-cases", [evaluation.inputs_hash, level, group], lambda: _units(evaluation, level, group))
+    rows = [(record, kind) for record, kind in listed if outcome in ("all", kind) and (only is None or only(record))]
+    return CaseList(project, evaluation.run_id, "views", float(evaluation.protocol["score_above"]), rows)
+
+
+def _units(evaluation: Evaluation, level: str, group: str) -> list[tuple[dict[str, Any], str]]:
+    from detection.evaluation.levels import units_of
+    from detection.evaluation.result import TestSetResult
+
+    of_lesion = level == "lesion"
+    listed = []
+    for unit in units_of(TestSetResult.from_json(evaluation.result), level, group):  # type: ignore[arg-type]
+        kind = "unscored"
+        if unit.malignant is not None:
+            kind = ("tp" if unit.positive else "fn") if unit.malignant else ("fp" if unit.positive else "tn")
+        if of_lesion and kind in {"fp", "tn"}:
+            continue  # a benign lesion is neither found nor missed as a malignant one
+        truth = (
+            "unknown" if unit.malignant is None else "a malignant lesion" if unit.malignant else "no malignant lesion"
+        )
+        for sample in unit.sample_ids:
+            record = {
+                "sample_id": sample,
+                "lesion_id": unit.key if of_lesion else None,
+                "reason": "",
+                "score": unit.score,
+                "iou": None,
+                "words": f"{truth} in this {level}",
+            }
+            listed.append((record, kind))
+    return listed
