@@ -1,4 +1,4 @@
-"""Two classes of scores, checked and sorted once."""
+"""Two classes of scores, sorted once, whose (weighted) share of pairs in the right order is then cheap."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class RankedPairs:
     scores : (n,) float64
     unit : (n,) int, optional
         Column of the weights that each row takes; the row itself where absent.
+    weight : (n,) float64, optional
+        Fixed weight of each positive row (that of a negative one is 1); 1 where absent.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class RankedPairs:
         positive: NDArray[np.bool_],
         scores: NDArray[np.float64],
         unit: NDArray[np.intp] | None = None,
+        weight: NDArray[np.float64] | None = None,
     ) -> None:
         column = np.arange(positive.size) if unit is None else unit
         negative_rows = np.flatnonzero(~positive)
@@ -51,6 +54,7 @@ class RankedPairs:
         self._not_above = np.searchsorted(ordered, scores[positive_rows], side="right")
         self._negative = column[negative_rows]
         self._positive = column[positive_rows]
+        self._weight = None if weight is None else weight[positive_rows]
 
     @property
     def defined(self) -> bool:
@@ -61,8 +65,10 @@ class RankedPairs:
         """AUC with every row once; None where one class is missing."""
         if not self.defined:
             return None
-        wins = int(self._below.sum(dtype=np.int64) + self._not_above.sum(dtype=np.int64))
-        return wins / (2 * self._positive.size * self._negative.size)
+        pairs = self._below + self._not_above
+        if self._weight is not None:
+            return float(self._weight @ pairs) / (2 * float(self._weight.sum()) * self._negative.size)
+        return int(pairs.sum(dtype=np.int64)) / (2 * self._positive.size * self._negative.size)
 
     def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
         """AUC of each resample.
@@ -80,6 +86,8 @@ class RankedPairs:
         drawn = np.zeros((weights.shape[0], self._negative.size + 1), dtype=np.int32)
         np.cumsum(weights[:, self._negative], axis=1, out=drawn[:, 1:])
         positives = weights[:, self._positive].astype(np.float64)
+        if self._weight is not None:
+            positives *= self._weight
         # whole numbers below 2**53: exact in float64
         pairs = drawn[:, self._below] + drawn[:, self._not_above]
         wins = np.einsum("bp,bp->b", positives, pairs)

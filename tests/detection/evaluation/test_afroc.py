@@ -1,0 +1,169 @@
+"""Alternative free-response curves, against double loops over the definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detection.evaluation.afroc import AfrocCurve, Figure, afroc_curve
+from detection.evaluation.errors import EvaluationError
+from detection.evaluation.images import EvaluatedImage
+from detection.evaluation.lesion_groups import LESION_TYPES, Group
+from detection.evaluation.matching import match
+from detection.evaluation.resampling import Units
+from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images
+
+AWAY = (30.0, 30.0, 40.0, 40.0)
+OTHER = (50.0, 50.0, 58.0, 58.0)
+
+
+def psi(false: float, true: float) -> float:
+    return 1.0 if false < true else 0.5 if false == true else 0.0
+
+
+def by_definition(images: list[EvaluatedImage], group: Group) -> dict[str, float | None]:
+    """Every figure from the matching of each image alone, pair by pair."""
+    false_rating: list[float] = []
+    lesions: list[list[float]] = []
+    for one in images:
+        matched = match(one.targets, one.findings, replace(QUICK, score_above=0.0))
+        false_rating.append(
+            max(
+                (
+                    f.score
+                    for f, outcome in zip(one.findings, matched.findings, strict=True)
+                    if f.is_malignant
+                    and outcome.outcome == "FP"
+                    and (group == "malignant" or f.lesion_type == group.removeprefix("malignant_"))
+                ),
+                default=-np.inf,
+            )
+        )
+        lesions.append([
+            one.findings[outcome.finding].score if outcome.outcome == "TP" and outcome.finding is not None else -np.inf
+            for target, outcome in zip(one.targets, matched.lesions, strict=True)
+            if target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group]
+        ])  # fmt: skip
+    free = [rating for one, rating in zip(images, false_rating, strict=True) if not one.targets]
+    flat = [rating for case in lesions for rating in case]
+    cases = [case for case in lesions if case]
+    highest = [max([rating, *case]) for rating, case in zip(false_rating, lesions, strict=True) if case]
+
+    def mean(pairs: list[float]) -> float | None:
+        return float(np.mean(pairs)) if pairs else None
+
+    def weighted(false: list[float]) -> float | None:
+        return mean([sum(psi(x, y) for y in case) / len(case) for case in cases for x in false])
+
+    return {
+        "AFROC": mean([psi(x, y) for x in free for y in flat]),
+        "AFROC1": mean([psi(x, y) for x in false_rating for y in flat]),
+        "wAFROC": weighted(free),
+        "wAFROC1": weighted(false_rating),
+        "HR-AUC": mean([psi(x, y) for x in free for y in highest]),
+    }
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.sampled_from(["malignant", "malignant_mass", "malignant_cluster"]))
+def test_figures_are_those_of_the_definition(seed: int, group: Group) -> None:
+    images = random_images(seed, 16, score=lambda rng: float(rng.integers(1, 9)) / 8)
+    curve = afroc_curve(images, QUICK, group=group, resamples=0)
+    found = {name: interval.value for name, interval in curve.figures.items()}
+    assert found == {
+        name: None if value is None else pytest.approx(value, abs=1e-12)
+        for name, value in by_definition(images, group).items()
+    }
+
+
+def area(curve: AfrocCurve, found: Callable[[AfrocCurve], np.ndarray]) -> float:
+    x = np.concatenate([[0.0], curve.false_positive_fraction, [1.0]])
+    y = np.concatenate([[0.0], found(curve), [1.0]])
+    return float(np.trapezoid(y, x))
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_the_area_under_the_curve_closed_by_a_straight_line_is_the_figure(seed: int) -> None:
+    images = random_images(seed, 60, score=lambda rng: float(rng.integers(1, 9)) / 8)
+    curve = afroc_curve(images, QUICK, resamples=0)
+    assert curve.over == "cases without lesions" and 0 < curve.lesion_free_cases < curve.cases
+    assert area(curve, lambda c: c.lesions_found) == pytest.approx(curve.figures["AFROC"].value)
+    assert area(curve, lambda c: c.weighted_lesions_found) == pytest.approx(curve.figures["wAFROC"].value)
+    with_lesions = [one for one in images if one.targets]
+    first = afroc_curve(with_lesions, QUICK, resamples=0)
+    assert first.over == "all cases"
+    assert area(first, lambda c: c.lesions_found) == pytest.approx(first.figures["AFROC1"].value)
+    assert first.figures["AFROC"].reason == "undefined: no cases without lesions"
+
+
+def test_a_view_with_many_lesions_weighs_as_much_as_one_with_a_single_one() -> None:
+    many = [lesion(lesion_id="a"), lesion(AWAY, lesion_id="b"), lesion(OTHER, lesion_id="c")]
+    images = [
+        image("one", [lesion()], [finding(score=0.9)]),
+        image("many", many, [finding(score=0.9)]),
+        image("free", [], [finding(AWAY, 0.5)]),
+    ]
+    curve = afroc_curve(images, QUICK, resamples=0)
+    assert curve.figures["AFROC"].value == pytest.approx(2 / 4)
+    assert curve.figures["wAFROC"].value == pytest.approx((1 + 1 / 3) / 2)
+    weights = {("one", "L1"): 1.0, ("many", "a"): 0.8, ("many", "b"): 0.1, ("many", "c"): 0.1}
+    chosen = afroc_curve(images, QUICK, weights=weights, resamples=0)
+    assert chosen.figures["wAFROC"].value == pytest.approx(0.9)
+    assert chosen.figures["AFROC"].value == curve.figures["AFROC"].value
+
+
+def test_a_silent_case_is_minus_infinity_and_ties_with_a_missed_lesion() -> None:
+    images = [image("missed", [lesion()], []), image("free", [], [])]
+    curve = afroc_curve(images, QUICK, resamples=0)
+    assert curve.figures["AFROC"].value == 0.5 and curve.thresholds.size == 0
+    shown = afroc_curve([images[0], image("free", [], [finding(AWAY, 0.01)])], QUICK, resamples=0)
+    assert shown.figures["AFROC"].value == 0.0
+
+
+def test_weights_that_are_missing_or_do_not_sum_to_one_are_refused() -> None:
+    images = [image("a", [lesion(lesion_id="x"), lesion(AWAY, lesion_id="y")], [])]
+    with pytest.raises(EvaluationError, match="lesion y has no weight"):
+        afroc_curve(images, QUICK, weights={("a", "x"): 1.0})
+    with pytest.raises(EvaluationError, match=r"image a sum to 0\.9"):
+        afroc_curve(images, QUICK, weights={("a", "x"): 0.5, ("a", "y"): 0.4})
+    with pytest.raises(EvaluationError, match="at least 0"):
+        afroc_curve(images, QUICK, weights={("a", "x"): 1.5, ("a", "y"): -0.5})
+
+
+def test_intervals_are_those_of_repeated_patients() -> None:
+    images = random_images(7, 40)
+    curve = afroc_curve(images, QUICK, resamples=40)
+    units = Units([one.patient_id for one in images])
+    drawn: dict[Figure, list[float]] = {"wAFROC": [], "AFROC1": [], "HR-AUC": []}
+    for block in units.weight_blocks(40, QUICK.seed):
+        for weights in block:
+            repeated = [
+                replace(one, sample_id=f"{one.sample_id}-{copy}")
+                for one, unit in zip(images, units.row, strict=True)
+                for copy in range(weights[unit])
+            ]
+            for name, values in drawn.items():
+                value = afroc_curve(repeated, QUICK, resamples=0).figures[name].value
+                assert value is not None
+                values.append(value)
+    for name, values in drawn.items():
+        interval = curve.figures[name]
+        assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
+
+
+def test_nothing_to_find_is_undefined() -> None:
+    curve = afroc_curve([image("a", [], [finding()])], QUICK)
+    assert {interval.reason for interval in curve.figures.values()} == {"undefined: no lesions"}
+    assert np.isnan(curve.lesions_found).all()
+
+
+def test_a_curve_says_how_it_was_made_in_plain_values() -> None:
+    body = json.loads(json.dumps(afroc_curve(random_images(1, 20), QUICK).to_json()))
+    assert "highest false positive of cases without lesions" in body["sentence"]
+    assert set(body["figures"]) == {"AFROC", "wAFROC", "AFROC1", "wAFROC1", "HR-AUC"}
