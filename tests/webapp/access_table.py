@@ -181,6 +181,7 @@ TABLE: dict[str, list[Row]] = {
     "experiments:runs": [page("number=experiment")],
     "experiments:run": [page(*RUN)],
     "experiments:status": [page(*RUN)],
+    "experiments:samples": [page(*RUN)],
     "experiments:curves": [page(*RUN)],
     "experiments:cancel": [write("number=open", "arm", "seed", role="researcher")],
     "experiments:retry": [write("number=stopped", "arm", "seed", role="researcher")],

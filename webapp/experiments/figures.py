@@ -9,6 +9,8 @@ from webapp.experiments.models import MetricPoint, Run
 
 LINES = {"training_loss": ("training", "solid"), "validation_loss": ("validation", "dash")}
 RATE = {"learning_rate": ("learning rate", "solid")}
+PACE = ("images_per_second", "loading_share", "memory_bytes")
+"""Numbers of an epoch about the machine, not the network."""
 
 
 def curves(run: Run, lines: dict[str, tuple[str, str]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the database refuses about experiments: changes to a frozen design, and a second launch."""
+"""What the database refuses about experiments: changed designs, a second launch, sample views outside validation."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ def _of_frozen(row: str) -> str:
 def guards() -> list[Guard]:
     """Every guard of this app."""
     rewritten = " OR ".join(f"(OLD.{name} IS NOT NULL AND OLD.{name} IS DISTINCT FROM NEW.{name})" for name in ONCE)
+    of_validation = (
+        "EXISTS (SELECT 1 FROM experiments_run r JOIN experiments_arm a ON a.id = r.arm_id "
+        "JOIN experiments_experiment x ON x.id = a.experiment_id "
+        "JOIN datasets_versionview v ON v.version_id = x.version_id "
+        "WHERE r.id = NEW.run_id AND v.view_id = NEW.view_id AND v.split = 'validation')"
+    )
     events: tuple[tuple[Event, str], ...] = (("INSERT", "NEW"), ("DELETE", "OLD"))
     return [
         Guard(
@@ -81,5 +87,12 @@ def guards() -> list[Guard]:
                 message=FROZEN,
             )
             for event, row in events
+        ),
+        Guard(
+            name="experiments_sample_of_validation",
+            table="experiments_runsample",
+            event="INSERT",
+            condition=f"NOT {of_validation}",
+            message="sample predictions show validation views only",
         ),
     ]

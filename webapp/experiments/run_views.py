@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST, require_safe
 
+from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
@@ -18,13 +19,16 @@ from webapp.core.errors import NotAllowed, UserError
 from webapp.core.registry import run_panels
 from webapp.experiments import figures, selectors, services
 from webapp.experiments.models import MetricPoint, Run, RunState
-from webapp.experiments.views import arm_facts
+from webapp.experiments.sample_pictures import sample_pictures
+from webapp.experiments.views import amount_in_words, arm_facts
 from webapp.jobs import places
 from webapp.jobs import services as jobs
 from webapp.jobs.models import ACTIVE, JobState
 
 COSTLY_SECONDS = 600.0
 """Cancelling a run that has gone on for longer asks first."""
+SAME_AGAIN = frozenset({"NonFiniteLoss", "EmptySampleSet", "UnsuitableWeights", "CheckpointMismatch", "UnknownFamily"})
+"""Failures (detection.errors) that come from the design: resuming would meet them again."""
 
 
 def run_or_404(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> Run:
@@ -54,6 +58,7 @@ def run(request: HttpRequest, project: Project, number: int, arm: int, seed: int
         "experiments/run.html",
         {
             **_status(request, found),
+            **_samples(found),
             **arm_facts(found.arm),
             "log": places.log_tail(job) if job else "",
             "log_size": places.log_size(job) if job else 0,
@@ -88,9 +93,16 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
         "active": active,
         "shown_state": "stopping" if stopping else (job.state if job else found.state),
         "may_cancel": may and active and not stopping,
-        "may_retry": may and job is not None and job.state in {JobState.FAILED, JobState.CANCELLED},
+        "may_retry": may
+        and job is not None
+        and job.state in {JobState.FAILED, JobState.CANCELLED}
+        and not _same_again(found),
+        "same_again": _same_again(found),
+        "may_launch": permissions.role_may(getattr(request, "role", None), permissions.LAUNCH),
         "cancel_asks": spent > COSTLY_SECONDS,
         "events": job.events.order_by("-id")[:100] if job else [],
+        "failure": found.record.get("failure") if found.state == RunState.FAILED else None,
+        "pace": _pace(found),
         "artifacts": found.artifacts.all(),
         "last_epoch": latest.values_list("epoch", flat=True).first(),
         "epochs": found.arm.configuration["values"]["epochs"],
@@ -105,6 +117,12 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
     }
 
 
+def _same_again(found: Run) -> bool:
+    """Whether the run failed in a way that only another design avoids."""
+    failure = found.record.get("failure") if found.state == RunState.FAILED else None
+    return failure is not None and failure["kind"] in SAME_AGAIN
+
+
 def _panels(request: HttpRequest, found: Run) -> list[str]:
     """What apps above know about the run."""
     project = found.arm.experiment.project
@@ -114,6 +132,12 @@ def _panels(request: HttpRequest, found: Run) -> list[str]:
         if context is not None:
             rendered.append(render_to_string(panel.template, {"project": project, **context}, request))
     return rendered
+
+
+def _other_code(record: dict[str, Any], kept: dict[str, Any]) -> str:
+    """Where the run ended with other sources than the experiment was launched with."""
+    own = record.get("source_hash", "")
+    return f"source {own}, unlike that of the launch" if own and own != kept.get("source_hash") else ""
 
 
 def _record(found: Run) -> list[tuple[str, str]]:
@@ -127,6 +151,9 @@ def _record(found: Run) -> list[tuple[str, str]]:
         for part in ("training", "validation")
         if isinstance(record.get(part), dict)
     ]
+    amount = record.get("amount")
+    if amount:
+        rows.append(("Trained", amount_in_words(amount)))
     origin = record.get("initial_weights")
     if origin:
         words = (
@@ -139,6 +166,7 @@ def _record(found: Run) -> list[tuple[str, str]]:
         (words, str(value))
         for words, value in (
             ("Code", f"{kept.get('commit') or 'no repository'}, source {kept.get('source_hash', '')}"),
+            ("Code of the run", _other_code(record, kept)),
             ("Data", kept.get("data_hash")),
             ("Configuration", record.get("configuration_digest")),
             ("Configuration and samples", record.get("identity")),
@@ -147,6 +175,28 @@ def _record(found: Run) -> list[tuple[str, str]]:
         if value
     ]
     return rows
+
+
+@require_safe
+@project_page()
+def samples(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
+    """Sample predictions on validation views, loaded anew after each epoch."""
+    found = run_or_404(request, project, number, arm, seed)
+    return render(request, "experiments/_samples.html", {"project": project, **_samples(found)})
+
+
+def _samples(found: Run) -> dict[str, Any]:
+    return {
+        "pictures": sample_pictures(found),
+        "every": found.arm.configuration["values"].get("sample_every", 0),
+        "done": found.state in selectors.ENDED,
+    }
+
+
+def _pace(found: Run) -> dict[str, float]:
+    """The newest speed, share of time spent loading, and memory."""
+    rows = MetricPoint.objects.filter(run=found, name__in=figures.PACE).order_by("epoch")
+    return {row.name: row.value for row in rows}
 
 
 @require_safe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.conf import settings
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Detector, TrainingOutcome
-from detection.errors import Interrupted
+from detection.errors import DetectionError, Interrupted
 from detection.finding import Finding
 from detection.sample_set import SampleSet
 from detection.view_cache import ViewCache
@@ -20,17 +20,14 @@ from imaging.reading import read_pair
 from webapp.core import files
 from webapp.core.errors import UserError
 from webapp.datasets.models import Split
-from webapp.experiments import sample_sets, services
+from webapp.experiments import reproducibility, sample_sets, services
 from webapp.experiments.evaluators import evaluators
+from webapp.experiments.following import TRAINING_SHARE, Follower
 from webapp.experiments.models import Prediction, Run, RunArtifact, RunState
 from webapp.jobs.context import JobContext
 from webapp.jobs.errors import JobStopped
 
 PREDICTED_SPLITS = (Split.VALIDATION, Split.INTERNAL_TEST, Split.EXTERNAL_TEST)
-TRAINING_SHARE = 0.9
-"""Share of the progress bar that belongs to training."""
-CURVES = ("training_loss", "validation_loss", "learning_rate")
-"""Numbers of an epoch that are kept as curves."""
 
 
 def perform(run: Run, context: JobContext) -> dict[str, Any]:
@@ -82,9 +79,6 @@ def _train(
     configuration = MaskRCNNConfiguration.from_values(stored["values"] | {"seed": run.seed})
     detector = family(run.arm.family)()
 
-    def progress(event: Mapping[str, Any]) -> None:
-        _follow(run, context, event)
-
     if any((folder / "checkpoints").glob("*.pt")):
         context.event("resumed", "Training goes on from the last checkpoint of an earlier attempt.")
     try:
@@ -93,37 +87,20 @@ def _train(
             validation,
             configuration,
             directory=folder,
-            progress=progress,
+            progress=Follower(run, context, folder),
             should_stop=context.should_stop,
             device=context.job.device,
             cache=settings.PREPARED_VIEWS,
         )
     except Interrupted as stopped:
         raise JobStopped(str(stopped)) from stopped
+    except DetectionError as error:
+        with context.atomic():
+            services.record_failure(run=run, error=error)
+        raise
     context.log(f"training complete, best epoch {outcome.best_epoch}")
     ViewCache(settings.PREPARED_VIEWS).prune(settings.PREPARED_VIEWS_BYTES)
     return type(detector).load(folder, context.job.device), outcome
-
-
-def _follow(run: Run, context: JobContext, event: Mapping[str, Any]) -> None:
-    kind, message = event.get("event"), str(event.get("message") or "")
-    epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1
-    if kind == "step":
-        step, steps = event.get("step") or 0, event.get("steps") or 1
-        share = ((epoch - 1) + step / steps) / epochs
-        speed = (event.get("metrics") or {}).get("images_per_second")
-        pace = f", {speed:.3g} images/s" if isinstance(speed, int | float) else ""
-        context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}{pace}")
-    elif kind == "epoch":
-        given = event.get("metrics") or {}
-        metrics = {name: float(given[name]) for name in CURVES if isinstance(given.get(name), int | float)}
-        with context.atomic():
-            services.record_metrics(run=run, epoch=epoch, metrics=metrics, attempt=context.job.attempt)
-        numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(metrics.items()))
-        context.log(f"epoch {epoch} of {epochs}: {numbers}")
-        context.progress(epoch / epochs * TRAINING_SHARE, f"epoch {epoch} of {epochs}")
-    elif message:
-        context.log(message)
 
 
 def _predict(
@@ -197,7 +174,9 @@ def _write(
     RunArtifact.objects.filter(run=run).delete()
     RunArtifact.objects.bulk_create(artifacts)
     Run.objects.filter(pk=run.pk).update(
-        best_epoch=outcome.best_epoch, record=outcome.record | {"attempts": context.job.attempt}
+        best_epoch=outcome.best_epoch,
+        record=outcome.record
+        | {"attempts": context.job.attempt, "source_hash": reproducibility.source_hash(settings.ROOT)},
     )
     # what higher apps write may read files and record of the run
     for write in writers:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from detection.errors import DetectionError
+from detection.finding import Finding
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.core import audit
@@ -16,13 +19,25 @@ from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import ArmDesign, ExperimentDesign
-from webapp.experiments.models import Arm, ArmSyntheticView, Experiment, MetricPoint, Run, RunArtifact, RunState
+from webapp.experiments.models import (
+    Arm,
+    ArmSyntheticView,
+    Experiment,
+    MetricPoint,
+    Run,
+    RunArtifact,
+    RunSample,
+    RunState,
+)
 from webapp.jobs import services as jobs
 from webapp.jobs.models import Job
 from webapp.simulations import amounts
 from webapp.simulations import services as simulations
 from webapp.simulations.models import SimulationBatch, SyntheticView
 from webapp.simulations.selectors import usable_cases
+
+SAMPLES_KEPT = 12
+"""Epochs of a run whose sample predictions are kept."""
 
 
 @transaction.atomic
@@ -297,6 +312,28 @@ def record_metrics(*, run: Run, epoch: int, metrics: dict[str, float], attempt: 
         MetricPoint.objects.update_or_create(
             run=run, name=name, epoch=epoch, defaults={"value": value, "attempt": attempt}
         )
+
+
+def record_samples(*, run: Run, epoch: int, findings: Mapping[int, Sequence[Finding]]) -> None:
+    """Store what was found on the sample views (by key) after an epoch, and forget all but the last epochs.
+
+    The database refuses views outside the validation set.
+    """
+    with transaction.atomic():
+        for view, found in findings.items():
+            RunSample.objects.update_or_create(
+                run=run, view_id=view, epoch=epoch, defaults={"findings": [asdict(finding) for finding in found]}
+            )
+        epochs = RunSample.objects.filter(run=run).order_by("-epoch").values_list("epoch", flat=True).distinct()
+        RunSample.objects.filter(run=run).exclude(epoch__in=list(epochs[:SAMPLES_KEPT])).delete()
+
+
+def record_failure(*, run: Run, error: DetectionError) -> None:
+    """Keep what went wrong and what can be done apart from each other, for the page of the run."""
+    failure = {"kind": type(error).__name__, "message": error.message, "advice": error.advice}
+    locked = Run.objects.select_for_update().get(pk=run.pk)
+    locked.record = locked.record | {"failure": failure}
+    locked.save(update_fields=["record"])
 
 
 def record_download(*, actor: User, artifact: RunArtifact) -> None:

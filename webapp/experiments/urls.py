@@ -16,6 +16,7 @@ urlpatterns = [
     path("experiments/<int:number>/runs/", views.runs, name="runs"),
     path(RUN, run_views.run, name="run"),
     path(f"{RUN}status/", run_views.status, name="status"),
+    path(f"{RUN}samples/", run_views.samples, name="samples"),
     path(f"{RUN}curves.json", run_views.curves, name="curves"),
     path(f"{RUN}cancel/", run_views.cancel, name="cancel"),
     path(f"{RUN}retry/", run_views.retry, name="retry"),

@@ -141,6 +141,11 @@ def chip(found: Experiment) -> dict[str, str]:
     return {"state": "warning", "label": f"Ended, {words} complete"}
 
 
+def amount_in_words(amount: dict[str, Any]) -> str:
+    """What a training amounts to, as the run recorded it."""
+    return f"{amount['steps']} steps, {amount['images']} images shown, {amount['passes']:.3g} passes over the set"
+
+
 def arm_facts(arm: Arm) -> dict[str, Any]:
     """An arm with its ratios in percent and its differences from the preset."""
     preset = presets().get(arm.preset)

@@ -12,6 +12,7 @@ import { startPages } from "./pages";
 import { startPrinting, toggleRail, toggleTheme } from "./preferences";
 import { post, startRequests } from "./requests";
 import { startReview } from "./review";
+import { startRunPage } from "./run_page";
 import { prepareRows, startTables } from "./tables";
 import { showToast, startToasts } from "./toasts";
 
@@ -26,6 +27,7 @@ startJobs();
 startImport();
 startPages();
 startReview();
+startRunPage();
 startPrinting();
 
 const group = "Everywhere";

@@ -3,7 +3,7 @@
 from webapp.experiments.models.arm import Arm, ArmSyntheticView
 from webapp.experiments.models.experiment import Experiment
 from webapp.experiments.models.prediction import Prediction
-from webapp.experiments.models.run import MetricPoint, Run, RunArtifact, RunState
+from webapp.experiments.models.run import MetricPoint, Run, RunArtifact, RunSample, RunState
 
 __all__ = [
     "Arm",
@@ -13,5 +13,6 @@ __all__ = [
     "Prediction",
     "Run",
     "RunArtifact",
+    "RunSample",
     "RunState",
 ]

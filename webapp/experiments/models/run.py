@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from webapp.cases.models import View
 from webapp.experiments.models.arm import Arm
 from webapp.jobs.models import Job
 
@@ -56,6 +57,22 @@ class RunArtifact(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RunSample(models.Model):
+    """What the network of a run found on a fixed validation view after an epoch; only the last epochs are kept."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
+    view = models.ForeignKey(View, on_delete=models.CASCADE, related_name="run_samples")
+    epoch = models.PositiveIntegerField()
+    findings = models.JSONField(help_text="Best first: box, score, malignancy, lesion_type, contour.")
+
+    class Meta:
+        ordering = ["run_id", "epoch", "view_id"]
+        constraints = [models.UniqueConstraint(fields=["run", "view", "epoch"], name="run_sample_once")]
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}"
 
 
 class MetricPoint(models.Model):

@@ -1,0 +1,87 @@
+"""What a training tells while it runs, written where pages can read it."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from detection.findings_file import read_findings
+from webapp.experiments import sample_sets, services
+from webapp.experiments.models import Run
+from webapp.jobs.context import JobContext
+
+TRAINING_SHARE = 0.9
+"""Share of the progress bar that belongs to training."""
+CURVES = ("training_loss", "validation_loss", "learning_rate")
+"""Numbers of an epoch that are kept as curves."""
+PACE = ("images_per_second", "loading_share")
+"""Numbers of the last steps that are kept with the epoch they end."""
+
+
+class Follower:
+    """Receives the events of a training in `folder` (docs/detection.md) and stores what the page of the run shows."""
+
+    def __init__(self, run: Run, context: JobContext, folder: Path) -> None:
+        self._run = run
+        self._context = context
+        self._folder = folder
+        self._pace: dict[str, float] = {}
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """One event."""
+        kind, message = event.get("event"), str(event.get("message") or "")
+        if kind == "step":
+            self._step(event)
+        elif kind == "epoch":
+            self._epoch(event)
+        elif kind == "sample":
+            self._samples(event, message)
+        elif message:
+            self._context.log(message)
+
+    def _step(self, event: Mapping[str, Any]) -> None:
+        epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1
+        step, steps = event.get("step") or 0, event.get("steps") or 1
+        self._pace = _numbers(event, PACE)
+        share = ((epoch - 1) + step / steps) / epochs
+        speed = self._pace.get("images_per_second")
+        pace = f", {speed:.3g} images/s" if speed is not None else ""
+        self._context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}{pace}")
+
+    def _epoch(self, event: Mapping[str, Any]) -> None:
+        epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1
+        curves = _numbers(event, CURVES)
+        metrics = curves | self._pace | {"memory_bytes": float(memory_used(self._context.job.device))}
+        with self._context.atomic():
+            services.record_metrics(run=self._run, epoch=epoch, metrics=metrics, attempt=self._context.job.attempt)
+        numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(curves.items()))
+        self._context.log(f"epoch {epoch} of {epochs}: {numbers}")
+        self._context.progress(epoch / epochs * TRAINING_SHARE, f"epoch {epoch} of {epochs}")
+
+    def _samples(self, event: Mapping[str, Any], message: str) -> None:
+        found = read_findings(self._folder / message)
+        with self._context.atomic():
+            services.record_samples(
+                run=self._run,
+                epoch=event["epoch"],
+                findings={sample_sets.view_id(sample): findings for sample, findings in found.items()},
+            )
+
+
+def _numbers(event: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
+    given = event.get("metrics") or {}
+    return {name: float(given[name]) for name in names if isinstance(given.get(name), int | float)}
+
+
+def memory_used(device: str) -> int:
+    """Most memory used so far, in bytes: of the graphics card by this training, else of this process."""
+    if device.startswith("cuda"):
+        # Imported here: only the job's process, which trains, comes this far.
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
