@@ -160,7 +160,7 @@ def mean_differences(
         if (first.groups_known or group == "malignant") and (only is None or (metric, group) in only)
     ]
     pairs = [
-        [[_Number.of(result, metric, group, units) for result in pair] for pair in zip(arms, references, strict=True)]
+        [[Number.of(result, metric, group, units) for result in pair] for pair in zip(arms, references, strict=True)]
         for metric, group in keys
     ]
     protocol = first.protocol
@@ -168,14 +168,23 @@ def mean_differences(
     drawn = replicates([number.statistic for number in numbers], units, protocol.resamples, protocol.seed)
     by_key = drawn.reshape(len(keys), len(arms), 2, protocol.resamples) if keys else drawn
     return [
-        _difference(metric, group, pairs[i], (by_key[i, :, 0] - by_key[i, :, 1]).mean(axis=0), first)
+        difference_of(metric, group, pairs[i], (by_key[i, :, 0] - by_key[i, :, 1]).mean(axis=0), first)
         for i, (metric, group) in enumerate(keys)
     ]
 
 
 @dataclass(frozen=True, eq=False)
-class _Number:
-    """A number of one arm, and the same for any resample of patients."""
+class Number:
+    """A number of one arm, and the same for any resample of patients.
+
+    Attributes
+    ----------
+    value : float or None
+    statistic : Statistic
+    rows : int
+    contributing : frozenset of int
+        Units with a row.
+    """
 
     value: float | None
     statistic: Statistic
@@ -183,7 +192,8 @@ class _Number:
     contributing: frozenset[int]
 
     @classmethod
-    def of(cls, result: TestSetResult, metric: str, group: Group, units: Units) -> _Number:
+    def of(cls, result: TestSetResult, metric: str, group: Group, units: Units) -> Number:
+        """The sensitivity, precision or AUC of a group."""
         position = {name: index for index, name in enumerate(units.names)}
         by_patient = result.protocol.resampling == "patient"
 
@@ -209,9 +219,10 @@ class _Number:
         return cls(value, Ratio(above, below, Units(units.names)), len(rows), frozenset(map(unit, rows)))
 
 
-def _difference(
-    metric: str, group: Group, pairs: Sequence[Sequence[_Number]], drawn: NDArray[np.float64], arm: TestSetResult
+def difference_of(
+    metric: str, group: Group, pairs: Sequence[Sequence[Number]], drawn: NDArray[np.float64], arm: TestSetResult
 ) -> Difference:
+    """The mean difference over pairs (arm, reference), from its (resamples,) values `drawn`."""
     unit, level, rule = arm.protocol.resampling, arm.protocol.confidence, arm.protocol.interval
     rows = max(number.rows for pair in pairs for number in pair)
     method = f"paired bootstrap of {unit}s, {_TEST_WORDS[rule]}"
