@@ -227,6 +227,14 @@ TABLE: dict[str, list[Row]] = {
         )
     ],
     "results:failures": [page("number=experiment")],
+    "results:report": [page("number=experiment")],
+    "results:report-make": [write("number=experiment", role="researcher")],
+    "results:report-file": [page("number=experiment", "report")],
+    "results:checklists": [
+        page("number=experiment"),
+        page("number=experiment", method="POST", role="researcher", answers=MOVED, data={"text-ethics": "Approved."}),
+    ],
+    "results:checklists-csv": [page("number=experiment")],
     "results:csv": [page("number=experiment", "table=table")],
     "results:json": [page("number=experiment")],
     "viewer:case": [page("number=case")],

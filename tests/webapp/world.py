@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from PIL import Image as PillowImage
 
 from tests.webapp import experiment_records, records, registry_records
@@ -20,6 +21,7 @@ from webapp.datasets.splitting import SplitSettings
 from webapp.experiments.models import Experiment, Run, RunArtifact
 from webapp.jobs.models import Job
 from webapp.registry.models import ModelApplication, RegisteredModel
+from webapp.results.models import Report
 from webapp.reviews import services as reviews
 from webapp.reviews.models import ReviewQueue
 from webapp.simulations.models import SimulationBatch, SyntheticView
@@ -46,6 +48,7 @@ class World:
     imported: ImportBatch
     waiting: ImportFile
     review: ReviewQueue
+    report: Report
     model: RegisteredModel
     application: ModelApplication
 
@@ -98,6 +101,7 @@ def make_world() -> World:
         imported=imported,
         waiting=waiting,
         review=_review(project, people, run),
+        report=_report(experiment, people["researcher"]),
         model=model,
         application=registry_records.start(model, people["researcher"]),
     )
@@ -113,6 +117,24 @@ def _review(project: Project, people: dict[str, User], run: Run) -> ReviewQueue:
         reviews.reveal(actor=people[role], item=item, seconds=2.0)
         reviews.answer(actor=people[role], item=item, state="answered", reason="dense", seconds=4.0)
     return queue
+
+
+def _report(experiment: Experiment, researcher: User) -> Report:
+    """A report with a file, of records that have changed since."""
+    name = files.new_name("reports", ".pdf")
+    files.write(name, b"%PDF-1.4")
+    return Report.objects.create(
+        experiment=experiment,
+        inputs_hash="0" * 64,
+        snapshot={"looks": {}},
+        requested_by=researcher,
+        requested_name=researcher.username,
+        created=timezone.now(),
+        file=name,
+        size=8,
+        pages=1,
+        sha256="0" * 64,
+    )
 
 
 def _failed_job(project: Project, owner: User) -> Job:
@@ -198,6 +220,7 @@ def address_values(world: World) -> dict[str, Any]:
         "file": world.waiting.pk,
         "observer": world.people["observer"].pk,
         "review": world.review.number,
+        "report": world.report.pk,
         "model": world.model.number,
         "model_key": world.model.pk,
         "application": world.application.number,

@@ -13,9 +13,11 @@ class ResultsConfig(AppConfig):
         from webapp.registry.looks import look_counters
         from webapp.results import pages
         from webapp.results.models import REWRITTEN
+        from webapp.results.reports import chapters
         from webapp.results.services import evaluate_run, record_part
 
         pages.register()
+        chapters.register()
         look_counters.register(
             "results", lambda actor, experiment, part: record_part(actor=actor, experiment=experiment, part=part)
         )

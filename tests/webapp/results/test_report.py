@@ -1,0 +1,256 @@
+"""The PDF report: made by a job, once for the same records, readable, and saying what it rests on."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from detection.evaluation.protocol import Protocol
+from tests.webapp import records
+from tests.webapp.experiment_records import finish_all, graded
+from webapp.accounts.models import Project, User
+from webapp.core import files
+from webapp.core.errors import NotAllowed, UserError
+from webapp.core.models import AuditEvent
+from webapp.core.templatetags.cemlab import interval_text
+from webapp.experiments import selectors as experiments
+from webapp.experiments.models import Experiment
+from webapp.jobs import services as jobs
+from webapp.jobs.execution import run_here
+from webapp.results import models, selectors
+from webapp.results.models import Report
+from webapp.results.reports import registry, services
+from webapp.results.reports.basis import Basis
+from webapp.results.reports.content import Text
+from webapp.results.reports.opening import title_page
+
+pytestmark = pytest.mark.django_db
+KEPT = os.environ.get("CEMLAB_REPORTS")
+"""A folder to leave the report in, for a person to look at."""
+
+
+@pytest.fixture
+def evaluated(experiment: Experiment) -> Experiment:
+    finish_all(experiment, lambda run: graded(run.arm.position))
+    return experiments.with_arms(Experiment.objects.all()).get(pk=experiment.pk)
+
+
+def made(actor: User, experiment: Experiment) -> Report:
+    report, _ = services.request_report(actor=actor, experiment=experiment)
+    assert report.job is not None
+    run_here(report.job)
+    report.refresh_from_db()
+    assert report.file, report.job
+    return report
+
+
+def text_of(path: Path) -> list[str]:
+    document = pypdfium2.PdfDocument(path)
+    pages = [page.get_textpage().get_text_bounded().replace("\r\n", " ").replace("\n", " ") for page in document]
+    document.close()
+    return pages
+
+
+def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experiment, researcher: User) -> None:
+    report = made(researcher, evaluated)
+    path = files.absolute(report.file)
+    if KEPT:
+        (Path(KEPT) / "report.pdf").write_bytes(path.read_bytes())
+
+    pages = text_of(path)
+    words = " ".join(pages)
+    assert len(pages) == report.pages and report.sha256 == files.sha256(path)
+    assert "Hypothesis: Synthetic clusters raise sensitivity." in pages[0]
+    assert "Sensitivity, all malignant lesions, internal test" in pages[0]
+    for row in selectors.rows(evaluated):
+        for number in row.numbers.values():
+            assert interval_text(number) in words
+    result = evaluated.arms.all()[0].runs.all()[0].evaluations.get(test_set="internal_test").result
+    for digest in (
+        Protocol.from_json(evaluated.protocol).digest(),
+        evaluated.version.content_hash,
+        evaluated.reproducibility["source_hash"],
+        result["test_set_digest"],
+    ):
+        assert digest in words.replace(" ", "")
+    for number, page in enumerate(pages, start=1):
+        assert f"Page {number} of {len(pages)}" in page
+    captions = [part for part in words.split("Figure ")[1:] if part[:1].isdigit()]
+    assert len(captions) >= 8
+    for caption in captions:
+        assert all(part in caption for part in (" n: ", "Method: ", "Protocol ", "Hashes: "))
+
+
+def test_bookmarks_metadata_and_fonts(evaluated: Experiment, researcher: User) -> None:
+    report = made(researcher, evaluated)
+    document = pypdfium2.PdfDocument(files.absolute(report.file))
+
+    marks = [mark.get_title() for mark in document.get_toc()]
+    assert marks[0] == evaluated.name
+    assert [mark for mark in marks if mark[0].isdigit()] == [
+        f"{number} {title}"
+        for number, title in enumerate(
+            (
+                "Dataset",
+                "Arms and runs",
+                "Numbers",
+                "Paired differences",
+                "Curves, calibration and overlap",
+                "Misses and subgroups",
+                "Limitations and looks",
+                "Checklists",
+                "Hashes in full",
+            ),
+            start=1,
+        )
+    ]
+    about = document.get_metadata_dict()
+    document.close()
+    assert about["Author"] == researcher.username and about["Title"] == str(evaluated)
+    assert about["CreationDate"] == f"D:{report.created.astimezone(UTC):%Y%m%d%H%M%S}+00'00'"
+    assert report.inputs_hash in about["Keywords"]
+
+
+def test_nothing_stands_outside_the_page_and_no_page_is_empty(evaluated: Experiment, researcher: User) -> None:
+    document = pypdfium2.PdfDocument(files.absolute(made(researcher, evaluated).file))
+    for page in document:
+        width, height = page.get_size()
+        drawn = [thing.get_bounds() for thing in page.get_objects(max_depth=6)]
+        assert len(drawn) > 5
+        for left, bottom, right, top in drawn:
+            assert left >= -1 and bottom >= -1 and right <= width + 1 and top <= height + 1
+    document.close()
+
+
+def test_the_same_records_give_the_same_bytes(evaluated: Experiment, researcher: User) -> None:
+    first = made(researcher, evaluated)
+    Report.objects.update(created=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    digests = []
+    for _ in range(2):
+        Report.objects.filter(pk=first.pk).update(file="", sha256="", size=None, pages=None)
+        again = Report.objects.get(pk=first.pk)
+        again.job = jobs.submit(
+            kind="results.report",
+            project=evaluated.project,
+            name="again",
+            payload={"report": again.pk},
+            created_by=researcher,
+        )
+        run_here(again.job)
+        again.refresh_from_db()
+        digests.append(again.sha256)
+
+    assert digests[0] == digests[1] != ""
+
+
+def test_a_report_is_made_anew_only_when_something_behind_it_changed(evaluated: Experiment, researcher: User) -> None:
+    from webapp.results import services as results
+    from webapp.results.checklists import services as checklists
+
+    first = made(researcher, evaluated)
+    again, new = services.request_report(actor=researcher, experiment=evaluated)
+    assert (again.pk, new) == (first.pk, False)
+
+    checklists.answer(actor=researcher, experiment=evaluated, topic="ethics", text="Approved.", revision=0)
+    second, new = services.request_report(actor=researcher, experiment=evaluated)
+    assert new and second.pk != first.pk
+
+    results.record_look(actor=researcher, experiment=evaluated, test_sets=["internal_test"])
+    third, new = services.request_report(actor=researcher, experiment=evaluated)
+    assert new and third.snapshot["looks"] == {"internal_test": 1, "external_test": 0}
+
+
+def test_records_that_change_while_it_waits_end_the_job_with_words(evaluated: Experiment, researcher: User) -> None:
+    from webapp.results.checklists import services as checklists
+
+    report, _ = services.request_report(actor=researcher, experiment=evaluated)
+    checklists.answer(actor=researcher, experiment=evaluated, topic="ethics", text="Approved.", revision=0)
+    assert report.job is not None
+    run_here(report.job)
+
+    report.job.refresh_from_db()
+    report.refresh_from_db()
+    assert report.job.state == "failed" and "changed after it was asked for" in report.job.error
+    assert report.file == ""
+
+
+def test_a_failed_report_can_be_asked_for_again(evaluated: Experiment, researcher: User) -> None:
+    report, _ = services.request_report(actor=researcher, experiment=evaluated)
+    assert report.job is not None
+    jobs.cancel(actor=researcher, job=report.job)
+
+    again, new = services.request_report(actor=researcher, experiment=evaluated)
+
+    assert new and again.pk == report.pk and again.job_id != report.job_id
+
+
+@pytest.mark.parametrize(
+    ("origins", "begins"), [({"phantom"}, "Phantom data."), ({"phantom", "real"}, "Partly phantom"), ({"real"}, "")]
+)
+def test_phantom_views_are_named_on_the_first_page(evaluated: Experiment, origins: set[str], begins: str) -> None:
+    basis = Basis(evaluated, {}, "")
+    basis.__dict__["origins"] = origins
+    warnings = [block for block in title_page(basis).blocks if isinstance(block, Text) and block.kind == "warning"]
+
+    assert [block.words.startswith(begins) for block in warnings] == ([True] if begins else [])
+
+
+def test_only_people_who_launch_make_reports_and_open_runs_keep_the_lock(
+    experiment: Experiment, project: Project, researcher: User
+) -> None:
+    observer = records.make_member(project, "observer", "watcher")
+
+    with pytest.raises(NotAllowed):
+        services.request_report(actor=observer, experiment=experiment)
+    with pytest.raises(UserError, match="locked"):
+        services.request_report(actor=researcher, experiment=experiment)
+    client = Client()
+    client.force_login(researcher)
+    page = client.get(reverse("results:report", args=["study", 1]))
+    assert "Open when 3 of 3 runs end" in page.content.decode()
+    assert models.TestSetLook.objects.count() == 0
+
+
+def test_page_and_file(client: Client, evaluated: Experiment, researcher: User) -> None:
+    assert "No report yet" in client.get(reverse("results:report", args=["study", 1])).content.decode()
+    assert client.post(reverse("results:report-make", args=["study", 1])).status_code == 302
+    report = Report.objects.get()
+    assert report.job is not None
+    run_here(report.job)
+
+    page = client.get(reverse("results:report", args=["study", 1])).content.decode()
+    answer = client.get(reverse("results:report-file", args=["study", 1, report.pk]))
+
+    assert "Download, up to date" in page and researcher.username in page
+    assert answer["Content-Type"] == "application/pdf" and b"".join(answer.streaming_content).startswith(b"%PDF-")
+    assert AuditEvent.objects.filter(action="results.report_download").count() == 1
+    assert models.TestSetLook.objects.filter(person=researcher).count() == 2
+
+
+def test_a_name_in_other_letters_leaves_a_trace_and_markup_stays_text(evaluated: Experiment, researcher: User) -> None:
+    from webapp.results.reports.fonts import printable
+
+    assert printable("Ж − ≥ µ č\u202f1") == "? − ≥ µ č\u00a01"
+    Experiment.objects.filter(pk=evaluated.pk).update(name="A <b>bold</b> & odd name")
+    again = experiments.with_arms(Experiment.objects.all()).get(pk=evaluated.pk)
+
+    assert "A <b>bold</b> & odd name" in text_of(files.absolute(made(researcher, again).file))[0]
+
+
+def test_every_registered_chapter_is_in_the_hash(evaluated: Experiment) -> None:
+    from webapp.results.reports.content import ReportSection
+
+    looks = selectors.looks(evaluated)
+    before = registry.inputs_hash(evaluated, looks)
+    registry.report_sections.register("trial", ReportSection(lambda basis: None, 5, state=lambda one: one.number))
+    try:
+        assert registry.inputs_hash(evaluated, looks) != before
+    finally:
+        del registry.report_sections.providers["trial"]
+    assert registry.inputs_hash(evaluated, looks) == before

@@ -1,0 +1,1 @@
+"""Reporting checklists: what the records answer by themselves, and what the authors have to write."""

@@ -1,0 +1,126 @@
+"""The arms: recipe, synthetic data, training, and what it ran on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detection.configuration import ConfigurationError, MaskRCNNConfiguration
+from detection.preset import differences, presets
+from webapp.core.templatetags.cemlab import count
+from webapp.experiments.models import Arm, Run
+from webapp.results import selectors
+from webapp.results.reports.basis import Basis
+from webapp.results.reports.content import Block, Facts, Heading, Section, Table, Text
+from webapp.results.reports.words import moment
+
+DRAWN_FROM = {"clusters": "simulated clusters", "control": "insert-off control, nothing inserted"}
+
+
+def arms(basis: Basis) -> Section:
+    """One part an arm, then every run, then code and environment."""
+    blocks: list[Block] = []
+    for arm in basis.arms:
+        blocks += [Heading(f"Arm {arm.position + 1}: {arm.name}"), Facts(tuple(_recipe(arm)))]
+    kept = basis.experiment.reproducibility
+    environment = kept.get("environment") or {}
+    blocks += [
+        Heading("Runs"),
+        _runs(basis),
+        Heading("Code and environment"),
+        Facts(
+            (
+                ("Code", f"commit {kept.get('commit') or 'not in a repository'}"),
+                ("Source hash", str(kept.get("source_hash") or "not recorded")),
+                ("Data hash", str(kept.get("data_hash") or "not recorded")),
+                ("Device", basis.experiment.device),
+                ("Environment", ", ".join(f"{name} {value}" for name, value in environment.items()) or "not recorded"),
+            )
+        ),
+    ]
+    if basis.experiment.control_batch_id:
+        blocks.append(
+            Text("An insert-off control has the same hosts, places and outlines as its arm, with nothing inserted.")
+        )
+    return Section("Arms and runs", tuple(blocks))
+
+
+def _recipe(arm: Arm) -> list[tuple[str, str]]:
+    return [
+        ("Detector", f"{arm.family}, preset {arm.preset}"),
+        ("Differs from the preset", _changes(arm)),
+        ("Synthetic ratio", f"{selectors.ratio_words(arm)}, {DRAWN_FROM[arm.synthetic_source]}"),
+        ("Synthetic cases", _synthetic(arm.synthetic_record)),
+        ("Seeds", ", ".join(str(run.seed) for run in arm.runs.all())),
+    ]
+
+
+def _changes(arm: Arm) -> str:
+    preset = presets().get(arm.preset)
+    if preset is None:
+        return "not known: this installation has no such preset"
+    try:
+        configuration = MaskRCNNConfiguration.from_values(arm.configuration["values"])
+    except (ConfigurationError, KeyError):
+        return "not known: the stored configuration is that of another version"
+    changed = differences(preset, configuration)
+    return (
+        "; ".join(
+            f"{one.label.lower()} {one.value}{f' {one.unit}' if one.unit else ''} (preset {one.preset_value})"
+            for one in changed
+        )
+        or "in nothing"
+    )
+
+
+def _synthetic(record: dict[str, Any]) -> str:
+    said = []
+    for malignancy, number in record.items():
+        lost = ", ".join(
+            f"{number[why]} {words}"
+            for why, words in (("rejected", "rejected"), ("unmade", "not made"))
+            if number.get(why)
+        )
+        said.append(f"{malignancy} {number['used']} of {number['asked']} asked for" + (f" ({lost})" if lost else ""))
+    return "; ".join(said) or "none"
+
+
+def _runs(basis: Basis) -> Table:
+    return Table(
+        (
+            ("Arm", 0.22),
+            ("Seed", 0.08),
+            ("State", 0.1),
+            ("Views trained on", 0.14),
+            ("Steps", 0.1),
+            ("Best epoch", 0.1),
+            ("Ended", 0.26),
+        ),
+        tuple(
+            (
+                run.arm.name,
+                str(run.seed),
+                run.get_state_display().lower(),
+                _views(run),
+                _number(run.record.get("steps")),
+                _number(run.best_epoch),
+                moment(run.ended),
+            )
+            for run in basis.runs
+        ),
+        basis.caption(
+            "Every run",
+            n=f"{len(basis.runs)} runs of {len(basis.arms)} arms",
+            method="as the runs recorded themselves; the epoch is chosen on the validation views",
+        ),
+        frozenset({1, 3, 4, 5}),
+    )
+
+
+def _views(run: Run) -> str:
+    record = run.record.get("training")
+    found = record.get("views") or record.get("samples") if isinstance(record, dict) else None
+    return _number(found)
+
+
+def _number(value: Any) -> str:
+    return count(value) if isinstance(value, int) else "not recorded"

@@ -1,0 +1,216 @@
+"""Curves, calibration and mask overlap of every run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp.core.templatetags.cemlab import FEWEST_SHOWN, decimal, interval_text
+from webapp.experiments.models import Run
+from webapp.results import curves, selectors
+from webapp.results.models import Evaluation
+from webapp.results.reports.basis import Basis
+from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
+from webapp.results.selectors import TEST_SETS
+
+GROUP = "malignant"
+"""Curves of a report are those of all malignant lesions; the page and the export have the other groups."""
+BINS = 10
+
+
+def curves_chapter(basis: Basis) -> Section:
+    """ROC, precision against recall, FROC, calibration and Dice on each test set."""
+    blocks: list[Block] = []
+    for test_set in basis.test_sets:
+        members = basis.evaluated(test_set)
+        if not members:
+            blocks.append(Text(f"No run was evaluated on the {TEST_SETS[test_set]} test set."))
+            continue
+        bodies = {run.pk: curves.curve(evaluation, GROUP) for run, evaluation in members}
+        blocks += [
+            Heading(f"Curves, {TEST_SETS[test_set]} test"),
+            _curves(basis, test_set, members, bodies),
+            _areas(basis, test_set, members, bodies),
+            Heading(f"Calibration, {TEST_SETS[test_set]} test"),
+            *_calibration(basis, test_set, members),
+            Heading(f"Overlap of outlines, {TEST_SETS[test_set]} test"),
+            _dice(basis, test_set, members),
+        ]
+    return Section("Curves, calibration and overlap", tuple(blocks))
+
+
+def _curves(
+    basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], bodies: dict[int, dict[str, Any]]
+) -> Figure:
+    plots, left_out = [], []
+    for kind, (label, across, up) in curves.KINDS.items():
+        series = []
+        for place, (run, evaluation) in enumerate(members):
+            points, reason = curves.points(kind, evaluation, bodies[run.pk], GROUP)
+            if reason:
+                left_out.append(f"{label} of {run}: {reason}")
+                continue
+            series.append(
+                Series(
+                    str(run),
+                    tuple((float(one["x"] or 0), float(one["y"] or 0)) for one in curves.thinned(points)),
+                    kind="line" if kind == "pr" else "steps",
+                    colour=place,
+                    dashed=place % 2 == 1,
+                )
+            )
+        most = max((x for one in series for x, _ in one.points), default=1.0)
+        plots.append(
+            Plot(
+                label,
+                Axis(across, 0.0, max(most, 0.1) if kind == "froc" else 1.0),
+                Axis(up, 0.0, 1.0),
+                tuple(series),
+                guide="diagonal" if kind == "roc" else "",
+                empty="not drawn, see the caption",
+            )
+        )
+    sentence = next((body["sentence"] for body in bodies.values() if "sentence" in body), "FROC is undefined")
+    found = members[0][1].result["sensitivity"][GROUP]["denominator"] or 0
+    return Figure(
+        tuple(plots),
+        basis.caption(
+            "ROC on located findings above the protocol's threshold, precision against recall as the threshold moves, "
+            "and FROC; all malignant lesions; curves thinned to "
+            f"{curves.MOST_POINTS} points" + (f". Not drawn: {'; '.join(left_out)}" if left_out else ""),
+            n=f"{found} lesion views, {basis.size([test_set])}",
+            method=f"empirical curves. {sentence}",
+            test_sets=[test_set],
+        ),
+    )
+
+
+def _areas(
+    basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], bodies: dict[int, dict[str, Any]]
+) -> Table:
+    rows = []
+    for run, evaluation in members:
+        body = bodies[run.pk]
+        cpm = body.get("cpm") or selectors.undefined(body.get("reason", "undefined"))
+        rows.append((str(run), interval_text(evaluation.result["auc"][GROUP]), interval_text(cpm)))
+    return Table(
+        (("Run", 0.32), ("AUC", 0.34), ("CPM", 0.34)),
+        tuple(rows),
+        basis.caption(
+            "Area under the ROC curve, and CPM: mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per "
+            "image",
+            n=f"in the table; {basis.size([test_set])}",
+            method=f"{members[0][1].result['auc'][GROUP].get('method') or 'none'}; CPM: bootstrap over patients",
+            test_sets=[test_set],
+        ),
+    )
+
+
+def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> list[Block]:
+    from detection.evaluation.calibration import calibration
+
+    protocol = basis.protocol
+    series, rows, left_out = [], [], []
+    for place, (run, evaluation) in enumerate(members):
+        located = [
+            one for one in evaluation.result["findings"] if one["localised_malignancy"] in {"benign", "malignant"}
+        ]
+        if len(located) < FEWEST_SHOWN:
+            left_out.append(f"{run}: n={len(located)}, too few")
+            continue
+        made = calibration(
+            [one["localised_malignancy"] == "malignant" for one in located],
+            [one["malignancy"] for one in located],
+            groups=[one["patient_id" if protocol.resampling == "patient" else "sample_id"] for one in located],
+            bins=BINS,
+            resamples=protocol.resamples,
+            level=protocol.confidence,
+            seed=protocol.seed,
+        )
+        drawn = [one for one in made.bins if one.observed.value is not None]
+        series.append(
+            Series(
+                str(run),
+                tuple((one.mean_score, float(one.observed.value or 0)) for one in drawn),
+                intervals=tuple(
+                    None
+                    if one.observed.low is None or one.observed.high is None
+                    else (one.observed.low, one.observed.high)
+                    for one in drawn
+                ),
+                colour=place,
+                dashed=place % 2 == 1,
+            )
+        )
+        rows.append(
+            (
+                str(run),
+                interval_text(made.brier.to_json()),
+                decimal(made.expected_error, 3),
+                decimal(made.intercept),
+                decimal(made.slope),
+            )
+        )
+    if not rows:
+        return [Text(f"No calibration is shown: {'; '.join(left_out)}.")]
+    caption = basis.caption(
+        f"Share of malignant lesions against the probability of malignancy, in {BINS} bins of equal width; located "
+        "findings above the protocol's threshold" + (f". Not shown: {'; '.join(left_out)}" if left_out else ""),
+        n=f"located findings in the table; {basis.size([test_set])}",
+        method="bars are Wilson intervals; Brier score with a bootstrap over patients; intercept and slope of a "
+        "logistic regression on the logit, 0 and 1 when calibrated; undefined where one class is missing or the "
+        "classes are fully apart",
+        test_sets=[test_set],
+    )
+    plot = Plot(
+        "", Axis("probability of malignancy", 0, 1), Axis("share malignant", 0, 1), tuple(series), guide="diagonal"
+    )
+    table = Table(
+        (("Run", 0.3), ("Brier score", 0.34), ("Calibration error", 0.14), ("Intercept", 0.11), ("Slope", 0.11)),
+        tuple(rows),
+        caption,
+        frozenset({2, 3, 4}),
+    )
+    return [Figure((plot,), caption, height=200), table]
+
+
+def _dice(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> Block:
+    series, said = [], []
+    for place, (run, evaluation) in enumerate(members):
+        found = [one for one in evaluation.result["lesions"] if one["outcome"] == "TP"]
+        values = [float(one["dice"]) for one in found if one.get("dice") is not None]
+        said.append(f"{run} {len(values)} of {len(found)} found lesion views")
+        if len(values) >= FEWEST_SHOWN:
+            series += _violin(str(run), values, place)
+    if not series:
+        return Text(
+            "Dice is not shown: fewer than ten found lesion views of a run have outlines of both lesion and finding "
+            f"({'; '.join(said)})."
+        )
+    names = tuple(str(run) for run, _ in members)
+    plot = Plot("", Axis("", -0.6, len(members) - 0.4, places=names), Axis("Dice", 0, 1), tuple(series))
+    return Figure(
+        (plot,),
+        basis.caption(
+            "Dice coefficient of the outline of a found lesion and of the finding credited to it; width is a kernel "
+            "density, the marker the median, the line the quartiles; lesions not found are left out",
+            n=f"{'; '.join(said)}; {basis.size([test_set])}",
+            method="2|A and B| / (|A| + |B|); Gaussian kernel by Scott's rule",
+            test_sets=[test_set],
+        ),
+    )
+
+
+def _violin(name: str, values: list[float], place: int) -> list[Series]:
+    import numpy as np
+    from scipy.stats import gaussian_kde
+
+    low, middle, high = (float(one) for one in np.quantile(values, (0.25, 0.5, 0.75)))
+    drawn = [Series("", ((place, middle),), kind="markers", intervals=((low, high),), colour=place)]
+    if max(values) > min(values):
+        heights = np.linspace(max(0.0, min(values) - 0.05), min(1.0, max(values) + 0.05), 60)
+        density = gaussian_kde(values)(heights)
+        widths = 0.36 * density / density.max()
+        right = [(place + float(width), float(height)) for width, height in zip(widths, heights, strict=True)]
+        left = [(place - float(width), float(height)) for width, height in zip(widths, heights, strict=True)]
+        drawn.insert(0, Series(name, tuple(right + left[::-1]), kind="area", colour=place))
+    return drawn

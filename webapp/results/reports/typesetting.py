@@ -1,0 +1,287 @@
+"""A report as PDF. Loads ReportLab: only the report's job imports this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.lib.utils import TimeStamp
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate,
+    CondPageBreak,
+    Flowable,
+    Frame,
+    KeepTogether,
+    PageBreak,
+    PageTemplate,
+    Paragraph,
+    Spacer,
+    TableStyle,
+)
+from reportlab.platypus import Table as PlatypusTable
+from reportlab.platypus.tableofcontents import TableOfContents
+
+from webapp.results.reports.content import Block, Facts, Figure, Heading, Section, Table, Text
+from webapp.results.reports.drawing import drawing
+from webapp.results.reports.fonts import BOLD, REGULAR, printable
+
+MARGIN = 18 * mm
+WIDTH = A4[0] - 2 * MARGIN
+INK, PALE, LINE, SOFT = (HexColor(colour) for colour in ("#1a2026", "#5a6671", "#d9dee2", "#f4f5f6"))
+WARN, WARN_INK = HexColor("#fbeccf"), HexColor("#6f4200")
+
+
+def _style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
+    settings = {"fontName": REGULAR, "textColor": INK, "splitLongWords": 1} | more
+    return ParagraphStyle(name, fontSize=size, leading=leading, **settings)
+
+
+STYLES = {
+    "title": _style("title", 20, 25, fontName=BOLD, spaceAfter=10),
+    "chapter": _style("chapter", 14, 18, fontName=BOLD, spaceBefore=16, spaceAfter=7, keepWithNext=1),
+    "heading": _style("heading", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4, keepWithNext=1),
+    "lead": _style("lead", 11, 15.5, spaceAfter=7),
+    "body": _style("body", 9, 13, spaceAfter=5),
+    "note": _style("note", 8, 11.5, textColor=PALE, spaceAfter=5),
+    "warning": _style(
+        "warning",
+        9.5,
+        13.5,
+        textColor=WARN_INK,
+        backColor=WARN,
+        borderPadding=(6, 8, 7, 8),
+        spaceBefore=8,
+        spaceAfter=14,
+    ),
+    "caption": _style("caption", 7, 9.6, textColor=PALE, spaceBefore=3, spaceAfter=9),
+    "table caption": _style("table caption", 7, 9.6, textColor=PALE, spaceBefore=8, spaceAfter=3, keepWithNext=1),
+    "cell": _style("cell", 7.6, 10),
+    "number": _style("number", 7.6, 10, alignment=TA_RIGHT),
+    "head": _style("head", 7.2, 9.5, fontName=BOLD),
+    "number head": _style("number head", 7.2, 9.5, fontName=BOLD, alignment=TA_RIGHT),
+    "name": _style("name", 8.4, 11.5, textColor=PALE),
+    "value": _style("value", 8.4, 11.5),
+    "contents 0": _style("contents 0", 9.5, 15),
+    "contents 1": _style("contents 1", 8, 12, leftIndent=14, textColor=PALE),
+}
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What stands in the metadata and at the foot of every page.
+
+    Attributes
+    ----------
+    title, subject, foot : str
+    author : str
+        Account name of the person who asked for the report; no other name is written.
+    keywords : str
+        Hashes.
+    created : datetime
+        Of the request, so that the same report has the same bytes whenever it is made.
+    """
+
+    title: str
+    subject: str
+    foot: str
+    author: str
+    keywords: str
+    created: datetime
+
+
+@dataclass
+class _Counters:
+    tables: int = 0
+    figures: int = 0
+    chapters: int = 0
+    anchors: int = field(default=0)
+
+
+def write(sections: Sequence[Section], imprint: Imprint, path: Path) -> int:
+    """Set the sections in type, the first as title page, and write the PDF.
+
+    Returns
+    -------
+    int
+        Number of pages.
+    """
+    document = _Document(str(path), imprint)
+    contents = TableOfContents(
+        levelStyles=[STYLES["contents 0"], STYLES["contents 1"]], dotsMinLevel=0, rightColumnWidth=30
+    )
+    counters = _Counters()
+    title, *chapters = sections
+    flow: list[Flowable] = [_anchored(title.title, "title", 0, counters)]
+    for block in title.blocks:
+        flow += _set(block, counters)
+    flow += [PageBreak(), Paragraph("Contents", STYLES["chapter"]), contents, PageBreak()]
+    for section in chapters:
+        counters.chapters += 1
+        flow += [
+            CondPageBreak(90 * mm),
+            _anchored(f"{counters.chapters} {section.title}", "chapter", 0, counters),
+        ]
+        for block in section.blocks:
+            flow += _set(block, counters)
+    document.multiBuild(flow, canvasmaker=lambda *args, **kwargs: _Pages(*args, imprint=imprint, **kwargs))
+    return int(document.page)
+
+
+def _set(block: Block, counters: _Counters) -> Iterator[Flowable]:
+    if isinstance(block, Heading):
+        yield _anchored(block.words, "heading", 1, counters)
+    elif isinstance(block, Text):
+        yield Paragraph(_marked(block.words), STYLES[block.kind])
+    elif isinstance(block, Facts):
+        yield _facts(block)
+    elif isinstance(block, Figure):
+        counters.figures += 1
+        caption = Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
+        yield KeepTogether([Spacer(1, 6), drawing(block, WIDTH), caption])
+    else:
+        counters.tables += 1
+        yield Paragraph(f"<b>Table {counters.tables}.</b> {_marked(block.caption)}", STYLES["table caption"])
+        yield _table(block)
+
+
+def _marked(words: str) -> str:
+    return escape(printable(words)).replace("\n", "<br/>")
+
+
+def _anchored(words: str, style: str, level: int, counters: _Counters) -> Paragraph:
+    counters.anchors += 1
+    paragraph = Paragraph(_marked(words), STYLES[style])
+    paragraph.anchor = (f"part-{counters.anchors}", printable(words), level)
+    return paragraph
+
+
+def _facts(block: Facts) -> PlatypusTable:
+    rows = [
+        [Paragraph(_marked(name), STYLES["name"]), Paragraph(_marked(value), STYLES["value"])]
+        for name, value in block.rows
+    ]
+    made = PlatypusTable(rows, colWidths=[0.24 * WIDTH, 0.76 * WIDTH], spaceBefore=2, spaceAfter=8, splitInRow=1)
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
+                ("TOPPADDING", (0, 0), (-1, -1), 2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
+            ]
+        )
+    )
+    return made
+
+
+def _table(block: Table) -> PlatypusTable:
+    shares = sum(share for _, share in block.columns)
+    rows = [
+        [
+            Paragraph(_marked(words), STYLES["number head" if place in block.numeric else "head"])
+            for place, (words, _) in enumerate(block.columns)
+        ],
+        *(
+            [
+                Paragraph(_marked(words), STYLES["number" if place in block.numeric else "cell"])
+                for place, words in enumerate(row)
+            ]
+            for row in block.rows
+        ),
+    ]
+    made = PlatypusTable(
+        rows,
+        colWidths=[WIDTH * share / shares for _, share in block.columns],
+        repeatRows=1,
+        splitInRow=1,
+        spaceAfter=10,
+    )
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("BACKGROUND", (0, 0), (-1, 0), SOFT),
+                ("LINEBELOW", (0, 0), (-1, 0), 0.8, PALE),
+                ("LINEBELOW", (0, 1), (-1, -1), 0.3, LINE),
+                ("LEFTPADDING", (0, 0), (-1, -1), 4),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+                ("TOPPADDING", (0, 0), (-1, -1), 2.2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 2.6),
+            ]
+        )
+    )
+    return made
+
+
+class _Document(BaseDocTemplate):
+    """Pages with bookmarks for headings and entries in the list of contents."""
+
+    def __init__(self, path: str, imprint: Imprint) -> None:
+        super().__init__(
+            path,
+            pagesize=A4,
+            title=printable(imprint.title),
+            author=printable(imprint.author),
+            subject=printable(imprint.subject),
+            keywords=imprint.keywords,
+            creator="CEMLab",
+            lang="en",
+            invariant=1,
+        )
+        frame = Frame(MARGIN, 20 * mm, WIDTH, A4[1] - 20 * mm - MARGIN, leftPadding=0, rightPadding=0)
+        self.addPageTemplates([PageTemplate("page", [frame])])
+
+    def afterFlowable(self, flowable: Flowable) -> None:
+        anchor = getattr(flowable, "anchor", None)
+        if anchor is None:
+            return
+        key, words, level = anchor
+        self.canv.bookmarkPage(key)
+        self.canv.addOutlineEntry(words, key, level, closed=level == 0)
+        self.notify("TOCEntry", (level, escape(words), self.page, key))
+
+
+class _Pages(Canvas):
+    """Writes "page x of y" once y is known, and the time of the request in place of the clock's."""
+
+    def __init__(self, *args: Any, imprint: Imprint, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._imprint = imprint
+        self._states: list[dict[str, Any]] = []
+        stamp = TimeStamp(1)
+        stamp.t = imprint.created.timestamp()
+        stamp.lt = imprint.created.astimezone(UTC).timetuple()
+        stamp.YMDhms = tuple(stamp.lt)[:6]
+        self._doc._timeStamp = stamp
+
+    def showPage(self) -> None:
+        self._states.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        total = len(self._states)
+        for number, state in enumerate(self._states, start=1):
+            self.__dict__.update(state)
+            self._foot(number, total)
+            super().showPage()
+        super().save()
+
+    def _foot(self, number: int, total: int) -> None:
+        self.setStrokeColor(LINE)
+        self.setLineWidth(0.4)
+        self.line(MARGIN, 15 * mm, A4[0] - MARGIN, 15 * mm)
+        self.setFont(REGULAR, 7)
+        self.setFillColor(PALE)
+        self.drawString(MARGIN, 11 * mm, printable(self._imprint.foot))
+        self.drawRightString(A4[0] - MARGIN, 11 * mm, f"Page {number} of {total}")

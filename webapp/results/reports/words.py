@@ -1,0 +1,47 @@
+"""Words that several chapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from webapp.results import selectors
+from webapp.results.reports.basis import Basis
+from webapp.results.selectors import Row
+
+PHANTOM = (
+    "Phantom data. The views of this experiment are computed, not acquired from patients. They show that every step "
+    "works and how the numbers are made; they say nothing about how well a detector finds lesions in patients."
+)
+PARTLY = (
+    "Partly phantom data. Some views of this experiment are computed, not acquired from patients; no number below may "
+    "be read as one for patients."
+)
+
+
+def phantom_warning(basis: Basis) -> str:
+    """What stands on the first page where views are not of patients."""
+    if "phantom" not in basis.origins:
+        return ""
+    return PHANTOM if basis.origins == {"phantom"} else PARTLY
+
+
+def moment(time: datetime | None) -> str:
+    """A time in UTC."""
+    return "not recorded" if time is None else f"{time.astimezone(UTC):%d %B %Y, %H:%M} UTC"
+
+
+def methods(numbers: Iterable[dict[str, Any]]) -> str:
+    """How intervals were made, each way once."""
+    return "; ".join(sorted({str(one["method"]) for one in numbers if one.get("method")})) or "nothing is defined"
+
+
+def looks(basis: Basis) -> str:
+    """How often each test set had been opened when the report was asked for."""
+    return ", ".join(f"{selectors.TEST_SETS[name]} {number}" for name, number in basis.looks.items()) or "none"
+
+
+def about(row: Row) -> str:
+    """Arm and seed."""
+    return f"{row.arm.name}, seed {row.run.seed}"
