@@ -11,6 +11,7 @@ from webapp.datasets.models import Split, SplitAssignment
 from webapp.experiments.models import Prediction
 from webapp.jobs.models import Job, JobState
 from webapp.registry.models import RegisteredModel, Stage
+from webapp.reviews.models import Answer, Reason
 from webapp.simulations.models import SyntheticView
 
 
@@ -112,4 +113,17 @@ class SyntheticViewFilter(filters.FilterSet):
 
     class Meta:
         model = SyntheticView
+        fields: list[str] = []
+
+
+class AnswerFilter(filters.FilterSet):
+    """By reader, reason, item and whether it is in force."""
+
+    reader = filters.CharFilter(field_name="reader__username", label="Name of the reader.")
+    reason = filters.ChoiceFilter(choices=Reason.choices)
+    position = filters.NumberFilter(field_name="item__position", label="Position of the item.")
+    current = filters.BooleanFilter(label="Only answers in force, or only earlier revisions.")
+
+    class Meta:
+        model = Answer
         fields: list[str] = []

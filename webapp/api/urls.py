@@ -2,13 +2,26 @@
 
 from django.urls import include, path
 
-from webapp.api.views import cases, datasets, experiments, jobs, projects, reference, registry, results, simulations
+from webapp.api.views import (
+    cases,
+    datasets,
+    experiments,
+    jobs,
+    projects,
+    reference,
+    registry,
+    results,
+    reviews,
+    simulations,
+)
 
 app_name = "api"
 
 EXPERIMENT = "experiments/<int:number>/"
 RUN = f"{EXPERIMENT}runs/<int:arm>-<int:seed>/"
 SIMULATION = "simulations/<int:number>/"
+REVIEW = "reviews/<int:number>/"
+ITEM = f"{REVIEW}items/<int:position>/"
 VERSION = "datasets/<slug:slug>/versions/<int:number>/"
 
 in_project = [
@@ -28,6 +41,15 @@ in_project = [
     path(RUN, experiments.RunDetail.as_view(), name="run"),
     path(f"{RUN}predictions/", experiments.PredictionList.as_view(), name="predictions"),
     path(f"{EXPERIMENT}results/", results.ExperimentResults.as_view(), name="results"),
+    path(f"{EXPERIMENT}reasons/", reviews.ExperimentReasons.as_view(), name="experiment-reasons"),
+    path("reviews/", reviews.ReviewList.as_view(), name="reviews"),
+    path(REVIEW, reviews.ReviewDetail.as_view(), name="review"),
+    path(f"{REVIEW}items/", reviews.ReviewItemList.as_view(), name="review-items"),
+    path(ITEM, reviews.ReviewItemDetail.as_view(), name="review-item"),
+    path(f"{ITEM}reveal/", reviews.ReviewReveal.as_view(), name="review-reveal"),
+    path(f"{ITEM}answer/", reviews.ReviewAnswer.as_view(), name="review-answer"),
+    path(f"{REVIEW}answers/", reviews.ReviewAnswerList.as_view(), name="review-answers"),
+    path(f"{REVIEW}reasons/", reviews.ReviewReasons.as_view(), name="review-reasons"),
     path("simulations/", simulations.SimulationList.as_view(), name="simulations"),
     path(SIMULATION, simulations.SimulationDetail.as_view(), name="simulation"),
     path(f"{SIMULATION}views/", simulations.SyntheticViewList.as_view(), name="synthetic-views"),

@@ -29,6 +29,7 @@ class ReviewsConfig(AppConfig):
                 models.BEYOND_SIZE,
                 "the queue is complete: nothing is added to it",
             ),
+            Guard("review_visit_kept", "reviews_visit", "UPDATE", "OLD.id IS NOT NULL", "a visit never changes"),
             Guard("review_reveal_kept", "reviews_reveal", "UPDATE", "OLD.id IS NOT NULL", "a reveal never changes"),
             Guard(
                 "review_answer_kept",

@@ -1,20 +1,74 @@
-"""Answers by reason, arm, site and reader: proportions with Wilson intervals, agreement, and the figure."""
+"""Answers by reason, arm, site and reader: shares with intervals over patients, agreement, and the figure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from webapp.accounts.models import Project, User
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
-from webapp.reviews.models import Answer, Reason
+from webapp.reviews import selectors
+from webapp.reviews.models import Answer, Reason, ReviewQueue
 
 COLOURS = [f"role:s{number}" for number in range(1, 7)]
+RESAMPLES = 2000
+SEED = 0
+
+
+def arm_of(answer: Answer) -> str:
+    """The arm whose misses or false findings are asked about; of gained and lost lesions both arms."""
+    queue = answer.item.queue
+    if queue.against is None:
+        return queue.run.arm.name
+    return f"{queue.run.arm.name} beside {queue.against.arm.name}"
+
+
 BY: dict[str, Callable[[Answer], str]] = {
-    "arm": lambda answer: answer.item.queue.finder.arm.name,
+    "arm": arm_of,
     "site": lambda answer: answer.item.view.exam.patient.site.code,
 }
 Address = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Answers of one reader, as a breakdown counts them, and whose others there are to choose from."""
+
+    reader: User | None
+    answers: list[Answer]
+    readers: list[tuple[User, int]]
+    """Everyone whose answers the person may read, with their number, by name."""
+
+
+def chosen(user: User, project: Project, queues: QuerySet[ReviewQueue], reader: int | None) -> Chosen:
+    """Reasons given by `reader`; by default by the person, else by whoever gave most."""
+    given = selectors.readable_answers(user, project, queues).filter(current=True, state=Answer.State.ANSWERED)
+    by_reader: dict[int, list[Answer]] = {}
+    for one in given.order_by("item__queue__number", "item__position"):
+        by_reader.setdefault(one.reader_id, []).append(one)
+    people = {key: answers[0].reader for key, answers in by_reader.items()}
+    asked = user.pk if reader is None else reader
+    if asked not in by_reader:
+        asked = max(by_reader, key=lambda key: len(by_reader[key]), default=0)
+    return Chosen(
+        reader=people.get(asked),
+        answers=by_reader.get(asked, []),
+        readers=sorted(
+            ((people[key], len(answers)) for key, answers in by_reader.items()), key=lambda pair: pair[0].username
+        ),
+    )
+
+
+def addresses(project: Project, chosen: Chosen, where: dict[str, Any]) -> Address:
+    """Where the answers behind a number are listed; `where` narrows to a queue, or to an experiment and a kind."""
+    base = reverse("reviews:answers", args=[project.slug])
+    reader = chosen.reader.pk if chosen.reader else 0
+    return lambda **narrowed: f"{base}?{urlencode({**where, 'reader': reader, **narrowed})}"
 
 
 def once(answers: Iterable[Answer], by: str) -> list[Answer]:
@@ -35,31 +89,41 @@ def tables(answers: list[Answer], by: str, address: Address) -> list[dict[str, A
     Returns
     -------
     list of dict
-        ``{"name", "n", "rows": [{"reason", "label", "interval", "url"}]}``; the interval is Wilson's over the answers
-        of the block, as JSON.
+        ``{"name", "n", "patients", "rows": [{"reason", "label", "interval", "url"}]}``; the interval, as JSON, is a
+        bootstrap of the patients of the block, since the lesion views of a patient go together.
     """
-    from detection.evaluation.intervals import proportion_interval
+    from detection.evaluation.intervals import clustered_ratio_interval
 
-    blocks: dict[str, Counter[str]] = {}
+    blocks: dict[str, list[Answer]] = {}
     for one in once(answers, by):
-        blocks.setdefault(BY[by](one), Counter())[one.reason] += 1
-    given = [reason for reason in Reason if any(counts[reason] for counts in blocks.values())]
-    return [
-        {
-            "name": name,
-            "n": counts.total(),
-            "rows": [
-                {
-                    "reason": reason.value,
-                    "label": reason.label,
-                    "interval": proportion_interval(counts[reason], counts.total()).to_json(),
-                    "url": address(**{by: name, "reason": reason.value}),
-                }
-                for reason in given
-            ],
-        }
-        for name, counts in sorted(blocks.items())
-    ]
+        blocks.setdefault(BY[by](one), []).append(one)
+    given = [reason for reason in Reason if any(one.reason == reason for block in blocks.values() for one in block)]
+    found = []
+    for name, block in sorted(blocks.items()):
+        patients = [str(one.item.view.exam.patient_id) for one in block]
+        found.append(
+            {
+                "name": name,
+                "n": len(block),
+                "patients": len(set(patients)),
+                "rows": [
+                    {
+                        "reason": reason.value,
+                        "label": reason.label,
+                        "interval": clustered_ratio_interval(
+                            [one.reason == reason for one in block],
+                            [1] * len(block),
+                            patients,
+                            resamples=RESAMPLES,
+                            seed=SEED,
+                        ).to_json(),
+                        "url": address(**{by: name, "reason": reason.value}),
+                    }
+                    for reason in given
+                ],
+            }
+        )
+    return found
 
 
 def figure(blocks: list[dict[str, Any]]) -> dict[str, Any]:
@@ -76,8 +140,8 @@ def figure(blocks: list[dict[str, Any]]) -> dict[str, Any]:
                 "error_y": {
                     "type": "data",
                     "symmetric": False,
-                    "array": [row["interval"]["high"] - row["interval"]["value"] for row in block["rows"]],
-                    "arrayminus": [row["interval"]["value"] - row["interval"]["low"] for row in block["rows"]],
+                    "array": [_reach(row["interval"], "high") for row in block["rows"]],
+                    "arrayminus": [_reach(row["interval"], "low") for row in block["rows"]],
                     "color": "role:text",
                     "thickness": 1,
                     "width": 3,
@@ -99,6 +163,11 @@ def figure(blocks: list[dict[str, Any]]) -> dict[str, Any]:
             "xaxis": {"automargin": True},
         },
     }
+
+
+def _reach(interval: dict[str, Any], end: str) -> float:
+    """From the share to an end of its interval; 0 where no interval can be drawn."""
+    return abs(interval[end] - interval["value"]) if interval[end] is not None else 0.0
 
 
 def agreement(first: Iterable[Answer], second: Iterable[Answer]) -> dict[str, Any]:

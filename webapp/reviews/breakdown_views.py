@@ -35,9 +35,8 @@ def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     assert isinstance(request.user, User)
     found = selectors.queue_or_404(request.user, project, number)
     services.count_look(actor=request.user, experiment=found.run.arm.experiment, test_set=found.test_set)
-    reading = selectors.readers(found)
-    queues = ReviewQueue.objects.filter(pk=found.pk)
-    chosen = _chosen(request, project, queues)
+    reading = selectors.readers(found, request.user)
+    chosen = _chosen(request, project, ReviewQueue.objects.filter(pk=found.pk))
     return render(
         request,
         "reviews/queue.html",
@@ -59,59 +58,46 @@ def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 @project_page()
 @refusals_as_text
 def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """`<project>/review/experiments/<number>/`: reasons per arm and per site over the queues of missed lesions."""
+    """`<project>/review/experiments/<number>/?kind=&reader=`: reasons per arm and per site over queues of a kind."""
     assert isinstance(request.user, User)
-    queues = selectors.queues_of(request.user, project).filter(
-        run__arm__experiment__number=number, kind=ReviewQueue.Kind.MISSED
-    )
-    first = queues.first()
-    if first is None:
-        raise Http404("No missed lesions of this experiment were put into a queue.")
-    for one in queues:
-        services.count_look(actor=request.user, experiment=one.run.arm.experiment, test_set=one.test_set)
+    of_experiment = selectors.queues_of(request.user, project).filter(run__arm__experiment__number=number)
+    present = set(of_experiment.order_by().values_list("kind", flat=True))
+    if not present:
+        raise Http404("Nothing of this experiment was put into a queue.")
+    kinds = [kind for kind in ReviewQueue.Kind if kind in present]
+    kind = next((one for one in kinds if one == request.GET.get("kind")), kinds[0])
+    queues = of_experiment.filter(kind=kind)
+    services.count_looks(actor=request.user, queues=queues)
     chosen = _chosen(request, project, ReviewQueue.objects.filter(pk__in=queues.order_by().values("pk")))
     return render(
         request,
         "reviews/experiment.html",
         {
-            "experiment": first.run.arm.experiment,
+            "experiment": queues[0].run.arm.experiment,
+            "kind": kind,
+            "kind_options": [
+                {"label": one.label, "url": f"?{urlencode({'kind': one.value})}", "active": one == kind}
+                for one in kinds
+            ],
             "queues": [{"queue": one, "title": title(one), "source": source(one)} for one in queues],
-            **_parts(project, chosen, {"experiment": number}, ("arm", "site")),
+            **_parts(project, chosen, {"experiment": number, "kind": kind.value}, ("arm", "site")),
         },
     )
 
 
-def _chosen(request: HttpRequest, project: Project, queues: QuerySet[ReviewQueue]) -> dict[str, Any]:
-    """Answers of one reader, by default the person's own, and the readers one may choose from."""
+def _chosen(request: HttpRequest, project: Project, queues: QuerySet[ReviewQueue]) -> breakdown.Chosen:
     assert isinstance(request.user, User)
-    current = selectors.readable_answers(request.user, project, queues).filter(
-        current=True, state=Answer.State.ANSWERED
-    )
-    by_reader: dict[int, list[Answer]] = {}
-    for one in current.order_by("item__queue__number", "item__position"):
-        by_reader.setdefault(one.reader_id, []).append(one)
     asked = request.GET.get("reader", "")
-    reader = int(asked) if asked.isdecimal() else request.user.pk
-    if reader not in by_reader:
-        reader = max(by_reader, key=lambda key: len(by_reader[key]), default=0)
-    names = {key: given[0].reader.username for key, given in by_reader.items()}
-    options = [
-        {"label": f"{name} ({len(by_reader[key])})", "url": f"?reader={key}", "active": key == reader}
-        for key, name in sorted(names.items(), key=lambda pair: pair[1])
-    ]
-    return {"reader": reader, "answers": by_reader.get(reader, []), "options": options, "name": names.get(reader, "")}
+    return breakdown.chosen(request.user, project, queues, int(asked) if asked.isdecimal() else None)
 
 
-def _parts(project: Project, chosen: dict[str, Any], where: dict[str, int], ways: tuple[str, ...]) -> dict[str, Any]:
+def _parts(project: Project, chosen: breakdown.Chosen, where: dict[str, Any], ways: tuple[str, ...]) -> dict[str, Any]:
     """Blocks and figure for each way to part the answers."""
-    base = reverse("reviews:answers", args=[project.slug])
-
-    def address(**narrowed: str) -> str:
-        return f"{base}?{urlencode({**where, 'reader': chosen['reader'], **narrowed})}"
-
+    address = breakdown.addresses(project, chosen, where)
+    kind = {"kind": where["kind"]} if "kind" in where else {}
     parts = []
     for by in ways:
-        blocks = breakdown.tables(chosen["answers"], by, address)
+        blocks = breakdown.tables(chosen.answers, by, address)
         drawn = breakdown.figure(blocks)
         parts.append(
             {
@@ -127,21 +113,35 @@ def _parts(project: Project, chosen: dict[str, Any], where: dict[str, int], ways
         )
     return {
         "parts": parts,
-        "reader_options": chosen["options"],
-        "reader_name": chosen["name"],
-        "n": len(chosen["answers"]),
+        "reader_options": [
+            {
+                "label": f"{one.username} ({number})",
+                "url": f"?{urlencode({**kind, 'reader': one.pk})}",
+                "active": one == chosen.reader,
+            }
+            for one, number in chosen.readers
+        ],
+        "reader_name": chosen.reader.username if chosen.reader else "",
+        "n": len(chosen.answers),
+        "how_counted": (
+            "Each lesion view or finding counts once in an arm or site, with the newest answer. 95 % intervals: "
+            f"bootstrap of patients, {breakdown.RESAMPLES} resamples, seed {breakdown.SEED}; where a share is 0 or 1, "
+            "Wilson over the patients."
+        ),
     }
 
 
 def _agreements(
-    user: User, project: Project, found: ReviewQueue, reading: list[tuple[User, selectors.Progress]]
+    user: User, project: Project, found: ReviewQueue, reading: list[selectors.Reading]
 ) -> list[dict[str, Any]]:
     """Kappa of each two readers who have finished, as far as the person may read both."""
-    done = [reader for reader, progress in reading if progress.finished]
+    done = [one.reader for one in reading if one.progress.finished]
+    given: dict[int, list[Answer]] = {reader.pk: [] for reader in done}
     readable = selectors.readable_answers(user, project, ReviewQueue.objects.filter(pk=found.pk)).filter(
-        current=True, state=Answer.State.ANSWERED
+        current=True, state=Answer.State.ANSWERED, reader__in=done
     )
-    given = {reader.pk: list(readable.filter(reader=reader)) for reader in done}
+    for one in readable:
+        given[one.reader_id].append(one)
     return [
         {"first": one, "second": other, "kappa": breakdown.agreement(given[one.pk], given[other.pk])}
         for one, other in combinations(done, 2)
@@ -163,11 +163,12 @@ def answers(request: HttpRequest, project: Project) -> HttpResponse:
     if asked["queue"]:
         queues = queues.filter(number=asked["queue"])
     elif asked["experiment"]:
-        queues = queues.filter(run__arm__experiment__number=asked["experiment"], kind=ReviewQueue.Kind.MISSED)
+        queues = queues.filter(
+            run__arm__experiment__number=asked["experiment"], kind=asked["kind"] or ReviewQueue.Kind.MISSED
+        )
     else:
         raise Http404("The address names no review.")
-    for one in queues:
-        services.count_look(actor=request.user, experiment=one.run.arm.experiment, test_set=one.test_set)
+    services.count_looks(actor=request.user, queues=queues)
     listed = selectors.readable_answers(
         request.user, project, ReviewQueue.objects.filter(pk__in=queues.order_by().values("pk"))
     ).filter(current=True, state=Answer.State.ANSWERED, reader=asked["reader"])
@@ -178,13 +179,21 @@ def answers(request: HttpRequest, project: Project) -> HttpResponse:
     if asked["reason"]:
         rows = [one for one in rows if one.reason == asked["reason"]]
     may_review = permissions.may(request.user, project, permissions.REVIEW)
+    page = Paginator(rows, A_PAGE).get_page(request.GET.get("page"))
+    times = selectors.times(page)
     return render(
         request,
         "reviews/answers.html",
         {
-            "page": Paginator(
-                [{"answer": one, "url": _image_address(project, one, may_review)} for one in rows], A_PAGE
-            ).get_page(request.GET.get("page")),
+            "page": page,
+            "entries": [
+                {
+                    "answer": one,
+                    "url": _image_address(project, one, may_review),
+                    "spent": times[one.item_id, one.reader_id].spent,
+                }
+                for one in page
+            ],
             "reason": Reason(asked["reason"]).label if asked["reason"] else "All reasons",
             "narrowed": [value for value in (asked["arm"], asked["site"]) if value],
         },

@@ -7,15 +7,21 @@ import io
 
 from django.db.models import QuerySet
 
+from webapp.reviews import selectors
 from webapp.reviews.models import Answer
 
 COLUMNS = (
     "review",
+    "items",
     "position",
     "kind",
+    "dataset",
+    "version",
     "experiment",
     "arm",
     "seed",
+    "beside_arm",
+    "beside_seed",
     "test_set",
     "group",
     "score_above",
@@ -23,6 +29,7 @@ COLUMNS = (
     "test_set_digest",
     "case",
     "view",
+    "patient",
     "site",
     "lesion",
     "outcome",
@@ -35,25 +42,42 @@ COLUMNS = (
     "reason",
     "note",
     "seconds",
+    "seconds_in_all",
+    "seconds_before_reveal",
+    "revealed",
     "time",
 )
 
 
 def as_csv(answers: QuerySet[Answer]) -> str:
-    """One row a revision, in the order of item, reader and revision."""
+    """One row a revision, in the order of item, reader and revision.
+
+    `answers` are those of `selectors.readable_answers`. `arm` and `seed` are those of the run whose miss or false
+    finding is asked about; times are over all visits, `seconds` until the revision.
+    """
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(COLUMNS)
-    for one in answers.order_by("item__queue__number", "item__position", "reader__username", "revision"):
+    rows = list(answers.order_by("item__queue__number", "item__position", "reader__username", "revision"))
+    times = selectors.times(rows)
+    for one in rows:
+        time = times[one.item_id, one.reader_id]
         item, queue = one.item, one.item.queue
+        version = queue.run.arm.experiment.version
+        beside = queue.beside
         writer.writerow(
             [
                 queue.number,
+                queue.size,
                 item.position,
                 queue.kind,
+                _text(version.dataset.name),
+                version.number,
                 queue.run.arm.experiment.number,
                 _text(queue.finder.arm.name),
                 queue.finder.seed,
+                _text(beside.arm.name) if beside else "",
+                beside.seed if beside else "",
                 queue.test_set,
                 queue.group,
                 queue.score_above,
@@ -61,6 +85,7 @@ def as_csv(answers: QuerySet[Answer]) -> str:
                 queue.test_set_digest,
                 item.view.exam.number,
                 f"{item.view.laterality} {item.view.position}",
+                _text(item.view.exam.patient.pseudonym),
                 _text(item.view.exam.patient.site.code),
                 item.lesion.number if item.lesion else "",
                 item.outcome,
@@ -73,6 +98,9 @@ def as_csv(answers: QuerySet[Answer]) -> str:
                 one.reason,
                 _text(one.note),
                 round(one.seconds, 1),
+                round(time.spent, 1),
+                "" if time.before_reveal is None else round(time.before_reveal, 1),
+                "" if time.revealed is None else time.revealed.isoformat(),
                 one.time.isoformat(),
             ]
         )

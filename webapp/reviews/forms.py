@@ -70,7 +70,13 @@ class AnswerForm(forms.Form):
     state = forms.ChoiceField(choices=Answer.State.choices)
     reason = forms.ChoiceField(choices=Reason.choices, required=False)
     note = forms.CharField(max_length=1000, required=False)
+
+
+class StretchForm(forms.Form):
+    """Time on an item that ends with a post, under the key that the page gave it."""
+
     seconds = forms.FloatField(required=False)
+    visit = forms.UUIDField(required=False)
 
 
 class BehindForm(forms.Form):
@@ -79,6 +85,7 @@ class BehindForm(forms.Form):
     experiment = forms.IntegerField(min_value=1, max_value=2**31, required=False)
     queue = forms.IntegerField(min_value=1, max_value=2**31, required=False)
     reader = forms.IntegerField(min_value=1, max_value=2**62)
+    kind = forms.ChoiceField(choices=ReviewQueue.Kind.choices, required=False)
     reason = forms.ChoiceField(choices=Reason.choices, required=False)
-    arm = forms.CharField(max_length=60, required=False)
+    arm = forms.CharField(max_length=200, required=False)
     site = forms.CharField(max_length=60, required=False)

@@ -15,7 +15,7 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
 from webapp.reviews import selectors, services
-from webapp.reviews.forms import AnswerForm
+from webapp.reviews.forms import AnswerForm, StretchForm
 from webapp.reviews.models import Answer, Reason, ReviewItem
 from webapp.reviews.views import source, title
 from webapp.viewer import layers
@@ -65,6 +65,7 @@ def item(request: HttpRequest, project: Project, number: int, position: int) -> 
     found = _item(request, project, number, position)
     exam = viewer.exam_or_404(project, found.view.exam.number)
     services.open_item(actor=request.user, item=found, session=request.session)
+    reading = _reading(found, request.user)
     return render(
         request,
         "reviews/item.html",
@@ -79,9 +80,20 @@ def item(request: HttpRequest, project: Project, number: int, position: int) -> 
                 for view in viewer.acquired(exam)
                 for image in view.images.all()
             ],
-            **_reading(found, request.user),
+            "next_study": _next_study(found, reading["progress"].following),
+            **reading,
         },
     )
+
+
+def _next_study(item: ReviewItem, following: int | None) -> str:
+    """Where the images of the next case are described; nothing where the next item lies in this case."""
+    if following is None:
+        return ""
+    number = item.queue.items.filter(position=following).values_list("view__exam__number", flat=True).first()
+    if number is None or number == item.view.exam.number:
+        return ""
+    return reverse("viewer:study", args=[item.queue.project.slug, number])
 
 
 def _reading(item: ReviewItem, reader: User) -> dict[str, Any]:
@@ -121,7 +133,7 @@ def _facts(item: ReviewItem) -> dict[str, Any]:
         "view": f"{item.view.laterality} {item.view.position}",
         "finder": str(queue.finder),
         "outcome": ("missed: " if lesion else "false: ") + (item.outcome or "no lesion"),
-        "other": str(queue.run if queue.kind == queue.Kind.GAINED else queue.against) if queue.against else "",
+        "other": str(queue.beside) if queue.beside else "",
     }
 
 
@@ -146,6 +158,29 @@ def layers_json(request: HttpRequest, project: Project, number: int, position: i
     return response
 
 
+def _stretch(request: HttpRequest) -> dict[str, Any]:
+    """Time on the item that ends with this request, as the page measured it; none where it sent nothing usable."""
+    form = StretchForm(request.POST)
+    form.is_valid()
+    return {"seconds": form.cleaned_data.get("seconds") or 0.0, "visit": form.cleaned_data.get("visit")}
+
+
+@require_POST
+@project_page(permissions.REVIEW)
+@refusals_as_text
+def spent(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
+    """Keep a stretch of time on the item: the page is being left or put into the background."""
+    assert isinstance(request.user, User)
+    stretch = _stretch(request)
+    services.record_visit(
+        actor=request.user,
+        item=_item(request, project, number, position),
+        seconds=stretch["seconds"],
+        key=stretch["visit"],
+    )
+    return HttpResponse(status=204)
+
+
 @require_POST
 @project_page(permissions.REVIEW)
 @refusals_as_text
@@ -154,9 +189,7 @@ def reveal(request: HttpRequest, project: Project, number: int, position: int) -
     assert isinstance(request.user, User)
     found = _item(request, project, number, position)
     services.count_look(actor=request.user, experiment=found.queue.run.arm.experiment, test_set=found.queue.test_set)
-    form = AnswerForm({"state": Answer.State.ANSWERED, "seconds": request.POST.get("seconds", "")})
-    form.is_valid()
-    services.reveal(actor=request.user, item=found, seconds=form.cleaned_data.get("seconds") or 0.0)
+    services.reveal(actor=request.user, item=found, **_stretch(request))
     if not request.headers.get("HX-Request"):
         return redirect("reviews:item", project.slug, number, position)
     return render(request, "reviews/_panel.html", _reading(found, request.user) | {"just_revealed": True})
@@ -179,7 +212,7 @@ def answer(request: HttpRequest, project: Project, number: int, position: int) -
         state=given["state"],
         reason=given["reason"],
         note=given["note"],
-        seconds=given["seconds"] or 0.0,
+        **_stretch(request),
     )
     reading = _reading(found, request.user)
     if not request.headers.get("HX-Request"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from webapp.accounts.models import Project
 from webapp.annotations.models import Lesion
@@ -13,7 +14,7 @@ from webapp.datasets.models import Split
 from webapp.experiments.models import Run
 
 LONGEST_SECONDS = 1800.0
-"""Time on one item above which a reader was elsewhere; longer times are stored as this."""
+"""One stretch of time on an item above which a reader was elsewhere; longer ones are stored as this."""
 
 
 class ReviewQueue(models.Model):
@@ -66,6 +67,11 @@ class ReviewQueue(models.Model):
         """The run whose miss or false finding is asked about: of gained lesions, the one they are gained over."""
         return self.against if self.kind == self.Kind.GAINED and self.against is not None else self.run
 
+    @property
+    def beside(self) -> Run | None:
+        """The other run of gained and lost lesions: the one that found them."""
+        return self.run if self.kind == self.Kind.GAINED else self.against
+
 
 class ReviewItem(models.Model):
     """A lesion on a view, or a finding, with what the evaluation says about it. Never changes."""
@@ -101,19 +107,39 @@ class ReviewItem(models.Model):
         return f"Item {self.position} of review {self.queue.number}"
 
 
+class Visit(models.Model):
+    """A stretch of time for which an item was in front of a reader; every return adds a row. Never changes."""
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="visits")
+    reader = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="review_visits")
+    key = models.UUIDField(help_text="Made by the page, so that a stretch that is sent twice counts once.")
+    seconds = models.FloatField(help_text="Measured in the browser.")
+    revealed = models.BooleanField(help_text="Whether truth and findings were shown already.")
+    time = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "reader", "key"], name="visit_once"),
+            models.CheckConstraint(
+                condition=Q(seconds__gt=0, seconds__lte=LONGEST_SECONDS), name="visit_seconds_bounded"
+            ),
+        ]
+
+
 class Reveal(models.Model):
     """Truth and findings of an item were shown to a reader, from here on."""
 
     item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="reveals")
     reader = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reveals")
-    seconds = models.FloatField(help_text="On the page before, measured in the browser.")
+    seconds = models.FloatField(help_text="On the item before, over all visits.")
     time = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["item", "reader"], name="revealed_once"),
-            models.CheckConstraint(condition=Q(seconds__range=(0, LONGEST_SECONDS)), name="reveal_seconds_bounded"),
+            models.CheckConstraint(condition=Q(seconds__gte=0), name="reveal_seconds_not_negative"),
         ]
 
 
@@ -147,7 +173,7 @@ class Answer(models.Model):
     state = models.CharField(max_length=9, choices=State.choices)
     reason = models.CharField(max_length=14, choices=Reason.choices, blank=True)
     note = models.CharField(max_length=1000, blank=True)
-    seconds = models.FloatField(help_text="On the page until this revision, measured in the browser.")
+    seconds = models.FloatField(help_text="On the item until this revision, over all visits.")
     time = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -160,9 +186,7 @@ class Answer(models.Model):
                 | Q(state__in=["skipped", "withdrawn"], reason=""),
                 name="answer_reason_where_answered",
             ),
-            models.CheckConstraint(
-                condition=Q(seconds__range=(0, LONGEST_SECONDS), revision__gte=1), name="answer_seconds_bounded"
-            ),
+            models.CheckConstraint(condition=Q(seconds__gte=0, revision__gte=1), name="answer_seconds_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.http import Http404
 
 from webapp.accounts import permissions
@@ -13,7 +15,7 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
 from webapp.experiments.models import Run, RunState
 from webapp.experiments.selectors import run_open_beside, runs_of
-from webapp.reviews.models import Answer, Reveal, ReviewItem, ReviewQueue
+from webapp.reviews.models import Answer, Reveal, ReviewItem, ReviewQueue, Visit
 
 DONE = (Answer.State.ANSWERED, Answer.State.SKIPPED)
 
@@ -25,7 +27,7 @@ class Progress:
     total: int
     answered: int
     skipped: int
-    following: int | None
+    following: int | None = None
     """Position to go on at: the first untouched item, then the first skipped one; None where all are answered."""
 
     @property
@@ -121,10 +123,63 @@ def progress_of(by_position: dict[int, str], after: int = 0) -> Progress:
     )
 
 
-def readers(queue: ReviewQueue) -> list[tuple[User, Progress]]:
-    """Everyone who has answered or skipped an item, with how far they are, by name."""
-    people = User.objects.filter(review_answers__item__queue=queue).distinct().order_by("username")
-    return [(reader, progress(queue, reader)) for reader in people]
+@dataclass(frozen=True)
+class Reading:
+    """A reader of a queue: how far, and the time on its items over all visits, in seconds."""
+
+    reader: User
+    progress: Progress
+    seconds: float
+
+
+def progress_by_reader(queues: Iterable[ReviewQueue], person: User) -> dict[int, dict[int, Progress]]:
+    """Progress without `following` by queue and reader: of everyone who answered or skipped, and of `person`.
+
+    Two queries, however many queues.
+    """
+    keys = [queue.pk for queue in queues]
+    sizes = dict(
+        ReviewItem.objects.filter(queue__in=keys)
+        .order_by()
+        .values_list("queue_id")
+        .annotate(n=Count("pk"))
+        .values_list("queue_id", "n")
+    )
+    counted: dict[int, dict[int, dict[str, int]]] = {key: {person.pk: {}} for key in keys}
+    rows = (
+        Answer.objects.filter(item__queue__in=keys, current=True, state__in=DONE)
+        .order_by()
+        .values_list("item__queue_id", "reader_id", "state")
+        .annotate(n=Count("pk"))
+    )
+    for queue, reader, state, number in rows:
+        counted[queue].setdefault(reader, {})[state] = number
+    return {
+        queue: {
+            reader: Progress(
+                total=sizes.get(queue, 0),
+                answered=given.get(Answer.State.ANSWERED, 0),
+                skipped=given.get(Answer.State.SKIPPED, 0),
+            )
+            for reader, given in by_reader.items()
+        }
+        for queue, by_reader in counted.items()
+    }
+
+
+def readers(queue: ReviewQueue, person: User) -> list[Reading]:
+    """Everyone who has answered or skipped an item, by name."""
+    given = progress_by_reader([queue], person)[queue.pk]
+    progress = {reader: one for reader, one in given.items() if one.answered or one.skipped}
+    spent = dict(
+        Visit.objects.filter(item__queue=queue)
+        .order_by()
+        .values_list("reader_id")
+        .annotate(total=Sum("seconds"))
+        .values_list("reader_id", "total")
+    )
+    people = User.objects.filter(pk__in=progress).order_by("username")
+    return [Reading(one, progress[one.pk], float(spent.get(one.pk, 0.0))) for one in people]
 
 
 def revealed(item: ReviewItem, reader: User) -> bool:
@@ -158,7 +213,7 @@ def readable_answers(user: User, project: Project, queues: QuerySet[ReviewQueue]
     """
     found = Answer.objects.filter(item__queue__in=queues).select_related(
         "reader",
-        "item__queue__run__arm__experiment",
+        "item__queue__run__arm__experiment__version__dataset",
         "item__queue__against__arm",
         "item__view__exam__patient__site",
         "item__lesion",
@@ -169,6 +224,65 @@ def readable_answers(user: User, project: Project, queues: QuerySet[ReviewQueue]
     unfinished = ReviewItem.objects.filter(queue__in=queues).exclude(Exists(own)).values("queue")
     answered = Answer.objects.filter(item=OuterRef("item"), reader=user, current=True, state=Answer.State.ANSWERED)
     return found.filter(Q(reader=user) | (~Q(item__queue__in=unfinished) & Q(Exists(answered))))
+
+
+@dataclass(frozen=True)
+class Times:
+    """A reader's time on an item in seconds, over all visits; None where it was not revealed."""
+
+    spent: float = 0.0
+    before_reveal: float | None = None
+    revealed: datetime | None = None
+
+
+def times(answers: Iterable[Answer]) -> dict[tuple[int, int], Times]:
+    """Times by item and reader, of everyone and every item in `answers`; two queries."""
+    given = list(answers)
+    where = {"item__in": {one.item_id for one in given}, "reader__in": {one.reader_id for one in given}}
+    shown = {(one.item_id, one.reader_id): one for one in Reveal.objects.filter(**where)}
+    spent: dict[tuple[int, int], float] = {}
+    for item, reader, seconds in Visit.objects.filter(**where).values_list("item_id", "reader_id", "seconds"):
+        spent[item, reader] = spent.get((item, reader), 0.0) + seconds
+    found = {}
+    for one in given:
+        key = (one.item_id, one.reader_id)
+        reveal = shown.get(key)
+        found[key] = Times(spent.get(key, 0.0), reveal.seconds if reveal else None, reveal.time if reveal else None)
+    return found
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """An item as a person may know it."""
+
+    item: ReviewItem
+    state: str
+    """Of the own current answer, "" while open."""
+    revealed: bool
+    """Whether truth and findings may be shown: after the reveal, and to people who do not review."""
+    seconds: float
+    """Own time on the item, over all visits."""
+
+    @property
+    def truth(self) -> ReviewItem | None:
+        """The item where its truth may be shown."""
+        return self.item if self.revealed else None
+
+
+def item_facts(items: Iterable[ReviewItem], person: User, project: Project) -> list[ItemFacts]:
+    """What the person may know of items; three queries."""
+    rows = list(items)
+    keys = [item.pk for item in rows]
+    blind = permissions.may(person, project, permissions.REVIEW)
+    shown = set(Reveal.objects.filter(item__in=keys, reader=person).values_list("item_id", flat=True))
+    own = Answer.objects.filter(item__in=keys, reader=person, current=True, state__in=DONE)
+    given = dict(own.values_list("item_id", "state"))
+    spent: dict[int, float] = {}
+    for item, seconds in Visit.objects.filter(item__in=keys, reader=person).values_list("item_id", "seconds"):
+        spent[item] = spent.get(item, 0.0) + seconds
+    return [
+        ItemFacts(item, given.get(item.pk, ""), not blind or item.pk in shown, spent.get(item.pk, 0.0)) for item in rows
+    ]
 
 
 def open_for(user: User, project: Project) -> list[tuple[ReviewQueue, int]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from uuid import UUID, uuid4
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Sum
 
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
@@ -19,7 +21,7 @@ from webapp.results import selectors as results
 from webapp.results.models import TestSetLook
 from webapp.results.services import record_look
 from webapp.reviews import selection
-from webapp.reviews.models import LONGEST_SECONDS, Answer, Reason, Reveal, ReviewItem, ReviewQueue
+from webapp.reviews.models import LONGEST_SECONDS, Answer, Reason, Reveal, ReviewItem, ReviewQueue, Visit
 from webapp.viewer.services import record_opening, record_predictions
 
 
@@ -150,6 +152,19 @@ def count_look(*, actor: User, experiment: Experiment, test_set: str) -> None:
         record_look(actor=actor, experiment=experiment, test_sets=[test_set])
 
 
+def count_looks(*, actor: User, queues: Iterable[ReviewQueue]) -> None:
+    """Count a look at each test set of queues that the person has not opened yet.
+
+    Raises
+    ------
+    UserError
+        While runs of an experiment are open.
+    """
+    met = {(queue.run.arm.experiment_id, queue.test_set): queue.run.arm.experiment for queue in queues}
+    for (_, test_set), experiment in met.items():
+        count_look(actor=actor, experiment=experiment, test_set=test_set)
+
+
 def open_item(*, actor: User, item: ReviewItem, session: SessionBase) -> None:
     """Write down that the person opened the images of an item."""
     count_look(actor=actor, experiment=item.queue.run.arm.experiment, test_set=item.queue.test_set)
@@ -162,10 +177,36 @@ def open_layers(*, actor: User, item: ReviewItem, session: SessionBase) -> None:
 
 
 @transaction.atomic
-def reveal(*, actor: User, item: ReviewItem, seconds: float) -> Reveal:
-    """Show truth and findings of an item to the actor from here on; the first time is what is kept."""
+def record_visit(*, actor: User, item: ReviewItem, seconds: float, key: UUID | None = None) -> None:
+    """Keep a stretch of time on an item; one that the page sends again under the same key counts once."""
     permissions.require(actor, item.queue.project, permissions.REVIEW)
-    made, new = Reveal.objects.get_or_create(item=item, reader=actor, defaults={"seconds": bounded(seconds)})
+    _add_visit(actor, item, seconds, key)
+
+
+def _add_visit(actor: User, item: ReviewItem, seconds: float, key: UUID | None) -> float:
+    """Add the stretch and give the reader's time on the item over all visits, in seconds."""
+    lasted = min(max(seconds, 0.0), LONGEST_SECONDS) if math.isfinite(seconds) else 0.0
+    if lasted > 0:
+        shown = Reveal.objects.filter(item=item, reader=actor).exists()
+        Visit.objects.get_or_create(
+            item=item, reader=actor, key=key or uuid4(), defaults={"seconds": lasted, "revealed": shown}
+        )
+    total = Visit.objects.filter(item=item, reader=actor).aggregate(total=Sum("seconds"))["total"]
+    return float(total or 0.0)
+
+
+@transaction.atomic
+def reveal(*, actor: User, item: ReviewItem, seconds: float = 0.0, visit: UUID | None = None) -> Reveal:
+    """Show truth and findings of an item to the actor from here on; the first time is what is kept.
+
+    Parameters
+    ----------
+    seconds, visit
+        The stretch of time on the item that ends here, and its key.
+    """
+    permissions.require(actor, item.queue.project, permissions.REVIEW)
+    spent = _add_visit(actor, item, seconds, visit)
+    made, new = Reveal.objects.get_or_create(item=item, reader=actor, defaults={"seconds": spent})
     if new:
         audit.record(actor=actor, action="reviews.reveal", project=item.queue.project, target=item)
     return made
@@ -173,9 +214,21 @@ def reveal(*, actor: User, item: ReviewItem, seconds: float) -> Reveal:
 
 @transaction.atomic
 def answer(
-    *, actor: User, item: ReviewItem, state: str, reason: str = "", note: str = "", seconds: float = 0.0
+    *,
+    actor: User,
+    item: ReviewItem,
+    state: str,
+    reason: str = "",
+    note: str = "",
+    seconds: float = 0.0,
+    visit: UUID | None = None,
 ) -> Answer:
     """Add a revision of the actor's answer; the one before is kept.
+
+    Parameters
+    ----------
+    seconds, visit
+        The stretch of time on the item that ends here, and its key. The answer carries the time over all visits.
 
     Raises
     ------
@@ -194,6 +247,7 @@ def answer(
             raise UserError("Choose a reason; the note is kept with it.", field="reason")
     elif state == Answer.State.WITHDRAWN and (before is None or before.state == Answer.State.WITHDRAWN):
         raise UserError("There is no answer to take back.")
+    spent = _add_visit(actor, item, seconds, visit)
     answered = state == Answer.State.ANSWERED
     kept = {"state": state, "reason": reason if answered else "", "note": note.strip() if answered else ""}
     if before is not None and {name: getattr(before, name) for name in kept} == kept:
@@ -201,7 +255,7 @@ def answer(
     if before is not None:
         before.current = False
         before.save(update_fields=["current"])
-    made = Answer.objects.create(item=item, reader=actor, revision=given.count() + 1, seconds=bounded(seconds), **kept)
+    made = Answer.objects.create(item=item, reader=actor, revision=given.count() + 1, seconds=spent, **kept)
     # the trail names no reason: other readers may read it before they have answered
     audit.record(
         actor=actor,
@@ -212,8 +266,3 @@ def answer(
         revision=made.revision,
     )
     return made
-
-
-def bounded(seconds: float) -> float:
-    """What the browser measured, between 0 and `LONGEST_SECONDS`; 0 where it is no number."""
-    return min(max(seconds, 0.0), LONGEST_SECONDS) if math.isfinite(seconds) else 0.0

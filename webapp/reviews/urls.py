@@ -15,5 +15,6 @@ urlpatterns = [
     path("review/<int:number>/<int:position>/", item_views.item, name="item"),
     path("review/<int:number>/<int:position>/layers.json", item_views.layers_json, name="layers"),
     path("review/<int:number>/<int:position>/reveal/", item_views.reveal, name="reveal"),
+    path("review/<int:number>/<int:position>/time/", item_views.spent, name="time"),
     path("review/<int:number>/<int:position>/answer/", item_views.answer, name="answer"),
 ]

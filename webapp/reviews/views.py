@@ -46,20 +46,21 @@ def queue_list(request: HttpRequest, project: Project) -> HttpResponse:
     """`<project>/review/`: every queue, how far the person is, who else reads."""
     assert isinstance(request.user, User)
     page = Paginator(selectors.queues_of(request.user, project), A_PAGE).get_page(request.GET.get("page"))
+    progress = selectors.progress_by_reader(page, request.user)
     entries = []
     for one in page:
-        reading = selectors.readers(one)
+        reading = [given for given in progress[one.pk].values() if given.answered or given.skipped]
         entries.append(
             {
                 "queue": one,
                 "title": title(one),
                 "source": source(one),
-                "own": selectors.progress(one, request.user),
+                "own": progress[one.pk][request.user.pk],
                 "readers": len(reading),
-                "finished": sum(progress.finished for _, progress in reading),
+                "finished": sum(given.finished for given in reading),
             }
         )
-    experiments = sorted({one.run.arm.experiment.number for one in page if one.kind == ReviewQueue.Kind.MISSED})
+    experiments = sorted({one.run.arm.experiment.number for one in page})
     return render(
         request,
         "reviews/list.html",

@@ -195,6 +195,9 @@ SPECTACULAR_SETTINGS = {
         "MalignancyEnum": "webapp.annotations.models.Malignancy",
         "ModelStageEnum": "webapp.registry.models.Stage",
         "HistoryKindEnum": "webapp.registry.models.HistoryEntry.Kind",
+        "ReviewKindEnum": "webapp.reviews.models.ReviewQueue.Kind",
+        "ReviewReasonEnum": "webapp.reviews.models.Reason",
+        "AnswerStateEnum": "webapp.reviews.models.Answer.State",
     },
 }
 

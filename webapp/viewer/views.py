@@ -96,6 +96,7 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "neighbours": around,
             "previous_url": address(around.previous),
             "next_url": address(around.following),
+            "next_study": reverse("viewer:study", args=[project.slug, around.following]) if around.following else "",
             "cases_query": query,
             "panels": _panels(request, project, exam),
             "hints": KEY_HINTS,

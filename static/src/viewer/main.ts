@@ -1,5 +1,6 @@
 /** Entry of the viewer bundle: opens every `[data-case-viewer]` of the page. See docs/viewer.md. */
 import "./viewer.css";
+import { fetchAhead } from "./ahead";
 import { noWebGL, startEngine, Tools } from "./engine";
 import { bind, bindHold, bindSwitch } from "./keys";
 import { LAYOUTS, type Layout } from "./layout";
@@ -31,16 +32,19 @@ async function open(root: ViewerElement): Promise<void> {
   bindKeys(root, viewer);
   await viewer.open();
   root.dispatchEvent(new CustomEvent("viewer:ready", { bubbles: true }));
+  const next = root.dataset.nextStudy;
+  // a failure shows when the case is really opened
+  if (next) void fetchAhead(next, viewer.kind).catch(() => undefined);
 }
 
 function actions(root: HTMLElement, viewer: Viewer): Record<string, () => void> {
   return {
     window: () => viewer.nextWindow(),
-    invert: () => viewer.setInverted(!viewer.inverted),
-    fit: () => viewer.fit(),
-    "one-to-one": () => viewer.activePane?.oneToOne(),
-    link: () => viewer.setLinked(!viewer.linked),
-    ruler: () => viewer.setRuler(!viewer.ruler),
+    invert: () => viewer.setInverted(!viewer.set.inverted),
+    fit: () => viewer.set.fit(),
+    "one-to-one": () => viewer.set.active?.oneToOne(),
+    link: () => viewer.setLinked(!viewer.set.linked),
+    ruler: () => viewer.setRuler(!viewer.set.ruler),
     flicker: () => viewer.setFlicker(!viewer.synthetic.flickering),
     previous: () => viewer.leave(root.dataset.previous ?? ""),
     next: () => viewer.leave(root.dataset.next ?? ""),
@@ -91,10 +95,10 @@ function bindKeys(root: HTMLElement, viewer: Viewer): void {
   bind("Shift+n", "previous case", () => run.previous?.(), () => !!root.dataset.previous);
   // after the last lesion Tab goes on as everywhere, so that the keyboard is never caught
   bind("Tab", "next lesion (in an image)", () => viewer.nextLesion(), () => free() && viewer.lesionsAhead);
-  bind("+", "zoom in", () => viewer.activePane?.zoom(ZOOM_STEP), drawn);
-  bind("-", "zoom out", () => viewer.activePane?.zoom(1 / ZOOM_STEP), drawn);
+  bind("+", "zoom in", () => viewer.set.active?.zoom(ZOOM_STEP), drawn);
+  bind("-", "zoom out", () => viewer.set.active?.zoom(1 / ZOOM_STEP), drawn);
   const pan = (keys: string, dx: number, dy: number): void =>
-    bind(keys, "pan", () => viewer.activePane?.pan(dx, dy), () => drawn() && free());
+    bind(keys, "pan", () => viewer.set.active?.pan(dx, dy), () => drawn() && free());
   pan("ArrowLeft", PAN_STEP, 0);
   pan("ArrowRight", -PAN_STEP, 0);
   pan("ArrowUp", 0, PAN_STEP);

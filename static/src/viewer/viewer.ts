@@ -1,51 +1,35 @@
-/** The case viewer: panes in a layout, one choice of image kind, linked movement, layers. */
-import type { RenderingEngine } from "@cornerstonejs/core";
-import type { Shared } from "./camera";
-import type { Tools } from "./engine";
+/** The case viewer: one choice of layout and image kind, the layers over the images, the synthetic case, the lesions. */
+import { goAlong, replaceQuery } from "./address";
+import { Controls } from "./controls";
 import { LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
 import type { ReaderMark } from "./overlay";
-import { Pane } from "./pane";
+import type { Pane } from "./pane";
+import { PaneSet, type Drawing } from "./pane_set";
 import { finderOf, finderQuery } from "./finder";
 import { Panel } from "./panel";
-import { PicturePane } from "./picture_pane";
-import {
-  fetchJson,
-  KIND_WORDS,
-  otherKind,
-  type Box,
-  type Kind,
-  type Layers,
-  type Study,
-  type StudyView,
-} from "./study";
+import { fetchJson, KIND_WORDS, otherKind, type Box, type Kind, type Layers, type Study, type StudyView } from "./study";
 import { SyntheticChoice, type Face } from "./synthetic";
-import { WINDOWS } from "./windows";
-import { goAlong, replaceQuery } from "./address";
-
-type AnyPane = Pane | PicturePane;
 
 export class Viewer {
   layout: Layout;
   kind: Kind;
   active: string;
-  linked = true;
-  inverted = false;
-  panes: AnyPane[] = [];
   layers: Layers | null = null;
   score: number;
   /** Told after a reader clicked a pixel without dragging. */
   onPoint: (view: number, kind: Kind, x: number, y: number) => void = () => undefined;
+  readonly set: PaneSet;
   readonly panel: Panel;
   readonly synthetic: SyntheticChoice;
+  private readonly controls: Controls;
   private run: string;
-  private window = 0;
   private lesion = -1;
   private marks = new Map<number, ReaderMark[]>();
 
   constructor(
     readonly root: HTMLElement,
     private readonly study: Study,
-    private readonly drawing: { engine: RenderingEngine; tools: Tools } | null,
+    drawing: Drawing | null,
   ) {
     const query = new URLSearchParams(location.search);
     const layout = query.get("layout") as Layout;
@@ -55,6 +39,11 @@ export class Viewer {
     this.score = Math.min(Math.max(Number(query.get("score") ?? root.dataset.score ?? 0.1), 0), 1);
     this.synthetic = new SyntheticChoice(study, query, () => this.faceChanged());
     this.active = this.firstPlace(query.get("place"));
+    this.controls = new Controls(root);
+    this.set = new PaneSet(this.grid, drawing, {
+      activated: (place) => (this.active = place),
+      pointed: (view, kind, x, y) => this.onPoint(view, kind, x, y),
+    });
     this.panel = new Panel(root, {
       layersChanged: () => this.showLayers(),
       scoreChanged: (score, settled) => this.setScore(score, settled),
@@ -67,7 +56,6 @@ export class Viewer {
     });
     this.panel.viewName = (view) => this.nameOf(view);
     this.panel.writeScore(this.score);
-    new ResizeObserver(() => this.resized()).observe(this.grid);
   }
 
   async open(): Promise<void> {
@@ -80,34 +68,24 @@ export class Viewer {
 
   /** Make the panes of the layout and show their images; every pane then fits. */
   async build(): Promise<void> {
-    for (const pane of this.panes) pane.destroy();
     this.grid.dataset.layout = this.layout;
-    this.panes = panesOf(this.layout, this.study, this.active).map((spec) => {
-      const views = [spec.place.view, ...this.study.synthetic_cases.map((one) => one.views[spec.place.key])].filter((view) => !!view);
-      if (!this.drawing) return new PicturePane(spec, this.grid);
-      const pane = new Pane(spec, this.grid, this.drawing.engine, this.drawing.tools, views);
-      pane.onMoved = (before, after) => this.follow(pane, before, after);
-      pane.onPoint = (x, y) => pane.shown && this.onPoint(pane.shown.view.id, pane.shown.kind, x, y);
-      return pane;
-    });
-    for (const pane of this.panes) {
-      pane.frame.host.addEventListener("focusin", () => this.activate(pane));
-      pane.frame.host.addEventListener("pointerdown", () => this.activate(pane));
-    }
-    if (this.inverted) this.drawn.forEach((pane) => pane.setInverted(true));
+    this.set.make(panesOf(this.layout, this.study, this.active), (place) =>
+      [place.view, ...this.study.synthetic_cases.map((one) => one.views[place.key])].filter((view) => !!view),
+    );
     this.writeControls();
     await this.showImages();
-    this.fit();
+    this.set.fit();
   }
 
   private async showImages(): Promise<void> {
     const difference = this.synthetic.face === "difference";
-    await Promise.all(this.panes.map((pane) => pane.show(this.synthetic.viewFor(pane.frame.spec.place), this.kindOf(pane), difference)));
+    await Promise.all(
+      this.set.panes.map((pane) => {
+        const { place, swapped } = pane.frame.spec;
+        return pane.show(this.synthetic.viewFor(place), swapped ? otherKind(this.kind) : this.kind, difference);
+      }),
+    );
     this.drawLayers();
-  }
-
-  private kindOf(pane: AnyPane): Kind {
-    return pane.frame.spec.swapped ? otherKind(this.kind) : this.kind;
   }
 
   setKind(kind: Kind): void {
@@ -125,7 +103,7 @@ export class Viewer {
 
   setPlace(key: string): void {
     this.active = key;
-    if (this.layout === "four") this.panes.find((pane) => pane.frame.spec.place.key === key)?.frame.host.focus();
+    if (this.layout === "four") this.set.focus(key);
     else void this.build();
   }
 
@@ -135,75 +113,29 @@ export class Viewer {
     this.setPlace(`${laterality === "R" ? "L" : "R"}-${position}`);
   }
 
-  private activate(pane: AnyPane): void {
-    this.active = pane.frame.spec.place.key;
-    for (const one of this.panes) one.frame.activate(one === pane);
-  }
+  // moving and display
 
-  // moving
-
-  /** The drawn panes, without the pictures of a browser that cannot draw. */
   get drawn(): Pane[] {
-    return this.panes.filter((pane) => pane instanceof Pane);
+    return this.set.drawn;
   }
-
-  get activePane(): Pane | null {
-    const drawn = this.drawn;
-    return drawn.find((pane) => pane.frame.host.classList.contains("active")) ?? drawn.find((pane) => pane.shown) ?? null;
-  }
-
-  /** Equal physical scale where every image has spacing; each on its own otherwise. */
-  fit(): void {
-    const shown = this.drawn.filter((pane) => pane.fittingScale !== null);
-    const scales = shown.map((pane) => pane.fittingScale ?? 1);
-    const common = shown.every((pane) => pane.hasSpacing) || shown.every((pane) => !pane.hasSpacing) ? Math.min(...scales) : null;
-    for (const pane of shown) pane.fit(common);
-  }
-
-  private follow(source: Pane, before: Shared, after: Shared): void {
-    if (!this.linked) return;
-    for (const pane of this.drawn) {
-      if (pane === source || !pane.shared || pane.hasSpacing !== source.hasSpacing) continue;
-      pane.place({
-        u: pane.shared.u + after.u - before.u,
-        v: pane.shared.v + after.v - before.v,
-        scale: pane.shared.scale * (after.scale / before.scale),
-      });
-    }
-  }
-
-  private resized(): void {
-    this.drawing?.engine.resize(true, true);
-    for (const pane of this.panes) pane.resized();
-  }
-
-  // display
 
   setInverted(on: boolean): void {
-    this.inverted = on;
-    for (const pane of this.drawn) pane.setInverted(on);
+    this.set.setInverted(on);
     this.writeControls();
   }
 
   nextWindow(): void {
-    this.window = (this.window + 1) % WINDOWS.length;
-    const preset = WINDOWS[this.window];
-    for (const pane of this.drawn) if (pane.shown && preset) pane.setWindow(preset.range(pane.shown.image));
-    this.say(preset?.name ?? "");
+    this.say(this.set.nextWindow());
   }
 
   setRuler(on: boolean): void {
-    this.drawing?.tools.setRuler(on);
+    this.set.setRuler(on);
     this.writeControls();
     this.say(on ? "ruler: drag to measure" : "ruler off");
   }
 
-  get ruler(): boolean {
-    return this.drawing?.tools.ruler ?? false;
-  }
-
   setLinked(on: boolean): void {
-    this.linked = on;
+    this.set.linked = on;
     this.writeControls();
     this.say(on ? "panes move together" : "panes move alone");
   }
@@ -222,7 +154,7 @@ export class Viewer {
   }
 
   private drawLayers(): void {
-    for (const pane of this.panes) {
+    for (const pane of this.set.panes) {
       const view = pane.shown?.view ?? this.synthetic.viewFor(pane.frame.spec.place);
       const layers = view ? this.layers?.views[String(view.id)] : undefined;
       pane.frame.overlay.draw(layers, this.score);
@@ -238,7 +170,7 @@ export class Viewer {
   }
 
   private showLayers(): void {
-    for (const pane of this.panes) {
+    for (const pane of this.set.panes) {
       for (const name of ["annotation", "synthetic", "prediction", "reader"] as const) {
         pane.frame.overlay.show(name, this.panel.layers[name].visible, this.panel.layers[name].opacity);
       }
@@ -323,7 +255,7 @@ export class Viewer {
       for (const place of lesion.views) {
         for (const pane of this.drawn) if (pane.shown?.view.id === place.view) pane.focusOn(place.box);
       }
-      for (const pane of this.panes) pane.frame.overlay.highlight(lesion.id);
+      for (const pane of this.set.panes) pane.frame.overlay.highlight(lesion.id);
     });
     this.say(`${lesion.mark}: ${lesion.title}, ${lesion.views.map((view) => view.label).join(" and ")}`);
   }
@@ -392,19 +324,17 @@ export class Viewer {
   }
 
   private writeControls(): void {
-    const press = (selector: string, on: (element: HTMLElement) => boolean): void => {
-      for (const element of this.root.querySelectorAll<HTMLElement>(selector)) element.setAttribute("aria-pressed", String(on(element)));
-    };
-    press("[data-kind-choice]", (element) => element.dataset.kindChoice === this.kind);
-    press("[data-layout-choice]", (element) => element.dataset.layoutChoice === this.layout);
-    press("[data-place-choice]", (element) => element.dataset.placeChoice === this.active);
-    press("[data-action=invert]", () => this.inverted);
-    press("[data-action=ruler]", () => this.ruler);
-    press("[data-action=link]", () => this.linked);
-    for (const element of this.root.querySelectorAll<HTMLElement>("[data-place-choices]")) element.hidden = this.layout === "four";
-    press("[data-face]", (element) => element.dataset.face === this.synthetic.face && !this.synthetic.flickering);
-    press("[data-action=flicker]", () => this.synthetic.flickering);
-    for (const element of this.root.querySelectorAll<HTMLElement>("[data-synthetic-tools]")) element.hidden = !this.hasSynthetic;
+    this.controls.write({
+      kind: this.kind,
+      layout: this.layout,
+      place: this.active,
+      inverted: this.set.inverted,
+      ruler: this.set.ruler,
+      linked: this.set.linked,
+      face: this.synthetic.face,
+      flickering: this.synthetic.flickering,
+      synthetic: this.synthetic.current?.key ?? null,
+    });
     const select = this.panel.syntheticSelect;
     if (select && select.options.length > 1) select.value = this.synthetic.current?.key ?? "";
     this.writeAddress();
@@ -418,15 +348,10 @@ export class Viewer {
   }
 
   private say(words: string): void {
-    const place = this.root.querySelector("[data-viewer-status]");
-    if (place) place.textContent = words;
+    this.controls.say(words);
   }
 
   warn(words: string): void {
-    const place = this.root.querySelector<HTMLElement>("[data-viewer-warning]");
-    if (!place) return;
-    place.hidden = false;
-    const text = place.querySelector("span");
-    if (text) text.textContent = words;
+    this.controls.warn(words);
   }
 }

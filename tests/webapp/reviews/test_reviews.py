@@ -7,13 +7,11 @@ import io
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import IntegrityError, transaction
-from django.test import Client
-from django.urls import reverse
 
-from tests.webapp import experiment_records, records
-from tests.webapp.experiment_records import finish, finish_all, seen
+from tests.webapp import records
+from tests.webapp.experiment_records import finish, seen
+from tests.webapp.reviews.reading import address, client_of, read
 from webapp.accounts.models import Project, User
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
@@ -21,73 +19,9 @@ from webapp.experiments.models import Experiment, Run
 from webapp.results import models as results
 from webapp.results.models import Evaluation
 from webapp.reviews import breakdown, selectors, services
-from webapp.reviews.models import Answer, Reveal, ReviewItem, ReviewQueue
+from webapp.reviews.models import Answer, Reveal, ReviewItem, ReviewQueue, Visit
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def empty_cache() -> None:
-    cache.clear()
-
-
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def radiologist(project: Project) -> User:
-    return records.make_member(project, "radiologist", "reader-a")
-
-
-@pytest.fixture
-def second(project: Project) -> User:
-    return records.make_member(project, "radiologist", "reader-b")
-
-
-@pytest.fixture
-def experiment(project: Project) -> Experiment:
-    version = experiment_records.make_version(project, 48, external=8)
-    researcher = records.make_member(project, "researcher", "researcher")
-    return experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0))
-
-
-@pytest.fixture
-def ended(experiment: Experiment) -> Experiment:
-    return finish_all(experiment, lambda run: seen(0.3 + 0.3 * run.arm.position, also_wrong=True))
-
-
-def run_of(experiment: Experiment, arm: int) -> Run:
-    return Run.objects.get(arm__experiment=experiment, arm__position=arm)
-
-
-@pytest.fixture
-def first_arm(ended: Experiment) -> Run:
-    return Run.objects.filter(arm__experiment=ended).order_by("arm__position")[0]
-
-
-@pytest.fixture
-def queue(project: Project, radiologist: User, first_arm: Run) -> ReviewQueue:
-    return services.create_queue(
-        actor=radiologist, project=project, run=first_arm, test_set="internal_test", kind="missed"
-    )
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
-
-
-def address(name: str, *arguments: Any, **query: Any) -> str:
-    return reverse(f"reviews:{name}", args=["study", *arguments], query=query or None)
-
-
-def read(reader: User, queue: ReviewQueue, reasons: list[str]) -> None:
-    for item, reason in zip(queue.items.all(), reasons, strict=False):
-        services.reveal(actor=reader, item=item, seconds=1.0)
-        services.answer(actor=reader, item=item, state="answered", reason=reason, seconds=2.0)
 
 
 # what a queue holds
@@ -133,9 +67,9 @@ def test_a_higher_threshold_misses_more_and_says_low_score(
 
 
 def test_gained_and_lost_are_what_one_of_two_arms_found(
-    project: Project, radiologist: User, ended: Experiment, first_arm: Run, queue: ReviewQueue
+    project: Project, radiologist: User, second_arm: Run, first_arm: Run, queue: ReviewQueue
 ) -> None:
-    other = Run.objects.filter(arm__experiment=ended).order_by("arm__position")[1]
+    other = second_arm
     gained = services.create_queue(
         actor=radiologist, project=project, run=other, test_set="internal_test", kind="gained", against=first_arm
     )
@@ -214,6 +148,7 @@ def test_a_queue_its_items_and_its_answers_never_change(
         lambda: ReviewQueue.objects.update(score_above=0.5),
         lambda: ReviewItem.objects.update(outcome="other"),
         lambda: Reveal.objects.update(seconds=0),
+        lambda: Visit.objects.update(seconds=1),
         lambda: Answer.objects.update(reason="small"),
         lambda: ReviewItem.objects.create(
             queue=queue, position=queue.size + 1, view=queue.items.all()[0].view, finding=5, outcome=""
@@ -282,7 +217,7 @@ def test_a_changed_answer_is_a_new_revision_and_taking_back_reopens_the_item(
         (2, "answered", "small", False),
         (3, "withdrawn", "", True),
     ]
-    assert Answer.objects.get(revision=2).seconds == 1800
+    assert Answer.objects.get(revision=2).seconds == 1 + 2 + 1800
     assert selectors.own_answer(item, radiologist) is None
     with pytest.raises(UserError, match="no answer to take back"):
         services.answer(actor=radiologist, item=item, state="withdrawn")
@@ -340,7 +275,7 @@ def exported(person: User) -> list[dict[str, str]]:
 # what comes of it
 
 
-def test_shares_are_wilson_intervals_and_each_opens_its_answers(
+def test_shares_have_intervals_over_patients_and_each_opens_its_answers(
     queue: ReviewQueue, radiologist: User, first_arm: Run
 ) -> None:
     reasons = ["dense"] * 3 + ["small"] * (queue.size - 3)
@@ -354,7 +289,10 @@ def test_shares_are_wilson_intervals_and_each_opens_its_answers(
         next(row for row in by_arm["blocks"][0]["rows"] if row["reason"] == one) for one in ("dense", "small")
     )
     assert (dense["interval"]["numerator"], small["interval"]["numerator"]) == (3, queue.size - 3)
-    assert dense["interval"]["method"] == "Wilson"
+    patients = {item.view.exam.patient_id for item in queue.items.select_related("view__exam")}
+    assert dense["interval"]["units"] == len(patients) == by_arm["blocks"][0]["patients"]
+    assert dense["interval"]["method"].endswith("bootstrap of patients")
+    assert dense["interval"]["low"] < 3 / queue.size < dense["interval"]["high"]
     assert by_site["blocks"][0]["name"] == "A"
     assert client.get(dense["url"]).context["page"].paginator.count == 3
     assert (by_arm["figure"] is not None) == (queue.size >= 10)
