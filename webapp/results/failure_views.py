@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
-from webapp.results import failures, selectors
+from webapp.results import failures, selectors, subgroups
 from webapp.results.cases import cases_address
 from webapp.results.opening import open_part, tabs
 
@@ -38,6 +38,6 @@ def failure_page(request: HttpRequest, project: Project, number: int) -> HttpRes
             "protocol": Protocol.from_json(found.protocol),
             "outcomes": [(outcome, colour.removeprefix("role:s")) for outcome, colour in failures.COLOURS.items()],
             "panels": failures.breakdown(found, group, cases_address(project, number)),
-            "subgroups": failures.subgroups(found, group),
+            "subgroups": subgroups.subgroups(found, group, cases_address(project, number)),
         },
     )

@@ -29,6 +29,7 @@ class CasesForm(forms.Form):
     reason = forms.ChoiceField(choices=[(reason, reason) for reason in REASONS], required=False)
     against = forms.IntegerField(min_value=1, max_value=2**62, required=False)
     score = forms.FloatField(min_value=0, max_value=HIGHEST, required=False)
+    subgroup = forms.CharField(required=False, max_length=120)
     at_least = forms.FloatField(min_value=0, max_value=1, required=False)
     below = forms.FloatField(min_value=0, max_value=1.1, required=False)
 
@@ -41,6 +42,8 @@ class CasesForm(forms.Form):
         if (measure == "views") != bool(cleaned.get("level")):
             self.add_error("level", "Views are listed for a level, and for nothing else.")
         compared = measure == "sensitivity" and cleaned.get("against")
+        if cleaned.get("subgroup") and measure != "sensitivity":
+            self.add_error("subgroup", "Subgroups are of lesions.")
         bounded = cleaned.get("at_least") is not None or cleaned.get("below") is not None
         if bounded and measure == "sensitivity":
             self.add_error("at_least", "Lesions have no probability to bound.")

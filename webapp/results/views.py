@@ -18,7 +18,7 @@ from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
-from webapp.results import comparison_figure, exports, figures, levels, selectors, services, thresholds
+from webapp.results import comparison_figure, exports, figures, levels, selectors, services, subgroups, thresholds
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
@@ -199,6 +199,8 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
         raise Http404(str(error)) from error
     services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
     only = behind.bounded(asked["measure"], asked["at_least"], asked["below"])
+    if asked["subgroup"]:
+        only = subgroups.within(found, evaluation, asked["subgroup"])
     listed = (
         levels.cases(project, evaluation, asked["level"], asked["group"], asked["outcome"], only=only)
         if asked["level"]
@@ -240,6 +242,7 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "reason": asked["reason"],
             "against": against.run if against else None,
             "score": asked["score"],
+            "subgroup": subgroups.words(asked["subgroup"]),
             "at_least": asked["at_least"],
             "below": asked["below"],
             "page": page,

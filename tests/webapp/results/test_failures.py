@@ -1,4 +1,4 @@
-"""Reasons of misses and subgroups: counts add up, each part opens its cases, nothing is shown on too few."""
+"""Reasons of misses: counts add up, each part opens its cases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from django.test import Client
 
 from tests.webapp.experiment_records import finish, finish_all, graded
 from webapp.accounts.models import Project
-from webapp.cases.models import Image, Patient
-from webapp.core.templatetags.cemlab import interval_parts
 from webapp.experiments.models import Experiment, Run
 from webapp.results import failures, models
 from webapp.results.cases import cases_address
@@ -50,52 +48,6 @@ def test_each_part_of_a_bar_opens_as_many_cases_as_it_is_long(
         if place:
             assert all(case.reason == reasons[place] for case in page.object_list)
         assert panel["figure"]["data"][place]["customdata"][0]["url"] == part["url"]
-
-
-def test_subgroups_of_a_kind_hold_every_lesion_once(ended: Experiment) -> None:
-    Patient.objects.filter(pk__in=Patient.objects.order_by("pk").values_list("pk", flat=True)[::3]).update(age=55)
-
-    for panel in failures.subgroups(ended, "malignant"):
-        words = panel["label"] + "_test"
-        whole = Evaluation.objects.get(run=panel["runs"][0], test_set=words).result["sensitivity"]["malignant"]
-        assert {"Lesion type", "Age at the first exam"} <= {kind["label"] for kind in panel["kinds"]}
-        for kind in panel["kinds"]:
-            assert sum(row["numbers"][0]["denominator"] for row in kind["rows"]) == whole["denominator"]
-            assert sum(row["numbers"][0]["numerator"] for row in kind["rows"]) == whole["numerator"]
-
-
-def test_a_subgroup_by_type_is_the_number_of_the_evaluation(ended: Experiment) -> None:
-    panel = failures.subgroups(ended, "malignant")[1]
-    types = next(kind for kind in panel["kinds"] if kind["label"] == "Lesion type")
-
-    for row, group in zip(types["rows"], ("malignant_cluster", "malignant_mass"), strict=True):
-        for run, number in zip(panel["runs"], row["numbers"], strict=True):
-            stored = Evaluation.objects.get(run=run, test_set="external_test").result["sensitivity"][group]
-            assert number["value"] == stored["value"] and number["n"] == stored["n"]
-
-
-def test_a_subgroup_under_ten_has_its_n_and_no_value(ended: Experiment) -> None:
-    numbers = [
-        number
-        for panel in failures.subgroups(ended, "malignant")
-        for kind in panel["kinds"]
-        for row in kind["rows"]
-        for number in row["numbers"]
-        if number["n"] < 10
-    ]
-
-    assert numbers and all("too few" in interval_parts(number)["undefined"] for number in numbers)
-
-
-@pytest.mark.parametrize(
-    ("spacing", "words"), [(0.1, "under 10 mm"), (0.2, "10 to 20 mm"), (0.5, "20 mm and over"), (None, None)]
-)
-def test_size_is_the_longer_side_of_the_box_in_mm(ended: Experiment, spacing: float | None, words: str | None) -> None:
-    Image.objects.update(spacing_row=spacing, spacing_column=spacing)  # boxes are 50 pixels wide
-
-    sizes = {known.get("size") for known in failures._traits(ended, "internal_test").values()}
-
-    assert sizes == {words}
 
 
 def test_while_runs_are_open_misses_are_closed(experiment: Experiment, client: Client) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from webapp.experiments.models import Experiment
-from webapp.results import comparison, failures, selectors
+from webapp.results import comparison, selectors, subgroups
 from webapp.results.exports.columns import NUMBER, Table, evaluated, frame, number
 
 CHANGES = ("gained", "lost", "both", "neither")
@@ -54,7 +54,7 @@ def _subgroups(experiment: Experiment) -> Iterator[dict[str, Any]]:
     confidence = float(experiment.protocol["confidence"])
     test_sets = {words: key for key, words in selectors.TEST_SETS.items()}
     for group in selectors.GROUPS:
-        for panel in failures.subgroups(experiment, group):
+        for panel in subgroups.subgroups(experiment, group):
             test_set = test_sets[panel["label"]]
             for place, run in enumerate(panel["runs"]):
                 shared = frame(experiment, run, test_set, found[run.pk, test_set])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from webapp.core.templatetags.cemlab import interval_text
-from webapp.results import failures
+from webapp.results import failures, subgroups
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Bars, Block, Figure, Heading, Section, Table, Text
+from webapp.results.reports.words import cell
 from webapp.results.selectors import TEST_SETS
 
 GROUP = "malignant"
@@ -15,13 +15,13 @@ MOST_RUNS = 4
 
 def misses(basis: Basis) -> Section:
     """Found and missed lesion views by reason, and subgroups."""
-    blocks: list[Block] = [_reasons(basis, panel) for panel in failures.breakdown(basis.experiment, GROUP, _nowhere)]
-    for panel in failures.subgroups(basis.experiment, GROUP):
+    blocks: list[Block] = [_reasons(basis, panel) for panel in failures.breakdown(basis.experiment, GROUP, nowhere)]
+    for panel in subgroups.subgroups(basis.experiment, GROUP):
         blocks += [Heading(f"Subgroups, {panel['label']} test"), *_subgroups(basis, panel)]
     return Section("Misses and subgroups", tuple(blocks))
 
 
-def _nowhere(*args: object, **kwargs: object) -> str:
+def nowhere(*args: object, **kwargs: object) -> str:
     """On paper a number opens no cases."""
     return ""
 
@@ -66,7 +66,7 @@ def _subgroups(basis: Basis, panel: dict[str, object]) -> list[Block]:
             Table(
                 (("Subgroup", 0.24), *((str(runs[place]), 0.76 / len(places)) for place in places)),
                 tuple(
-                    (f"{kind['label']}: {row['label']}", *(interval_text(row["numbers"][place]) for place in places))
+                    (f"{kind['label']}: {row['label']}", *(cell(row["numbers"][place]) for place in places))
                     for kind in kinds
                     for row in kind["rows"]
                 ),
