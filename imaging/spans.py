@@ -91,16 +91,45 @@ class Spans:
         return total
 
 
-def _runs_of_polygons(polygons: Sequence[Outline]) -> tuple[_Whole, _Whole, _Whole, _Whole]:
-    """Polygon, row, start and end of every run, in this order."""
+def boxes_of(shapes: Sequence[Sequence[Outline]]) -> NDArray[np.float64]:
+    """Smallest box (x1, y1, x2, y2) around the polygons of each shape; zeros for a shape without polygons.
+
+    Returns
+    -------
+    (shapes, 4) float64
+
+    Raises
+    ------
+    ValueError
+        As `Spans`.
+    """
+    sizes, points = _flat(list(chain.from_iterable(shapes)))
+    polygons = np.array([len(shape) for shape in shapes], dtype=np.int64)
+    boxes = np.zeros((len(shapes), 4))
+    some = polygons > 0
+    if some.any():
+        starts = (np.cumsum(sizes) - sizes)[(np.cumsum(polygons) - polygons)[some]]
+        boxes[some, :2] = np.minimum.reduceat(points, starts)
+        boxes[some, 2:] = np.maximum.reduceat(points, starts)
+    return boxes
+
+
+def _flat(polygons: Sequence[Outline]) -> tuple[_Whole, NDArray[np.float64]]:
+    """Number of vertices of each polygon, and the (vertices, 2) points of all."""
     sizes = np.array([len(polygon) for polygon in polygons], dtype=np.int64)
     if sizes.size and sizes.min() < 3:
         raise ValueError(f"a polygon needs at least three (x, y) vertices, not {sizes.min()}")
-    total = int(sizes.sum())
-    flat = np.fromiter(chain.from_iterable(chain.from_iterable(polygons)), dtype=np.float64, count=2 * total)
+    flat = np.fromiter(chain.from_iterable(chain.from_iterable(polygons)), np.float64, count=2 * int(sizes.sum()))
     if flat.size and not np.abs(flat).max() <= LARGEST:
         raise ValueError("a polygon has a coordinate that is not a finite number of an image")
-    x, y = flat[0::2], flat[1::2]
+    return sizes, flat.reshape(-1, 2)
+
+
+def _runs_of_polygons(polygons: Sequence[Outline]) -> tuple[_Whole, _Whole, _Whole, _Whole]:
+    """Polygon, row, start and end of every run, in this order."""
+    sizes, points = _flat(polygons)
+    total = len(points)
+    x, y = points[:, 0], points[:, 1]
     ends = np.cumsum(sizes)
     following = np.arange(1, total + 1)
     following[ends - 1] = ends - sizes

@@ -126,8 +126,9 @@ def classification(result: TestSetResult, level: UnitLevel, *, group: Group = "m
         raise EvaluationError(f"Level: expected one of {', '.join(LEVELS)}, found {level!r}.")
     protocol = result.protocol
     sentence = (
-        f"Classification per {level}: conditional on lesions located by position alone, and end to end with those not "
-        f"located as not malignant; {protocol.matching_words()}; {protocol.interval_words('patient')}."
+        f"Classification per {level}: of located lesions alone, and end to end with the others as not malignant; "
+        f"located when score > {protocol.score_above:g} and {protocol.overlap_words()}, whatever the class; "
+        f" {protocol.kept_words()}; {protocol.interval_words('patient')}."
     )
     if reason := why_undefined(result, level):
         number = undefined(reason, level=protocol.confidence)

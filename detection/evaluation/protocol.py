@@ -20,7 +20,7 @@ _IMPLIED: dict[str, dict[str, Any]] = {
 MatchingRule = Literal["greedy", "hungarian", "argmax_lesion", "any_overlap"]
 DuplicateRule = Literal["ignore", "fp", "report"]
 ClassRule = Literal["malignancy", "malignancy and type", "none"]
-OverlapOf = Literal["box"]
+OverlapOf = Literal["box", "mask"]
 Level = Literal["lesion on a view"]
 LinkRule = Literal["any view", "all views"]
 UnitScore = Literal["max", "mean", "noisy-or"]
@@ -67,8 +67,8 @@ class Protocol:
     ----------
     score_above, iou_above : float
         Strict lower bounds, in [0, 1).
-    iou_of : {"box"}
-        What the overlap is measured on.
+    iou_of : {"box", "mask"}
+        What the overlap is measured on: boxes, or pixels inside the outlines (the box where there is no outline).
     top : int
         Number of highest-scoring findings kept on an image.
     matching : {"greedy", "hungarian", "argmax_lesion", "any_overlap"}
@@ -168,9 +168,14 @@ class Protocol:
         """When a lesion is found, as a part of a sentence."""
         return (
             f"found when score > {self.score_above:g} and "
-            f"{self.iou_of} IoU > {self.iou_above:g}{_CLASS_WORDS[self.class_aware]}; {self.kept_words()}; "
+            f"{self.overlap_words()}{_CLASS_WORDS[self.class_aware]}; {self.kept_words()}; "
             f"{_MATCHING_WORDS[self.matching]}; {_DUPLICATE_WORDS[self.duplicates]}"
         )
+
+    def overlap_words(self) -> str:
+        """How much overlap is asked for, as a part of a sentence."""
+        stand_in = " (the box where there is no outline)" if self.iou_of == "mask" else ""
+        return f"{self.iou_of} IoU > {self.iou_above:g}{stand_in}"
 
     def kept_words(self) -> str:
         """How many findings count, as a part of a sentence."""

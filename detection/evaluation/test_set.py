@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from detection.evaluation.dice import credited_dice
 from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
 from detection.evaluation.lesion_groups import GROUPS, Group
 from detection.evaluation.matching import ImageMatch, match_many
-from detection.evaluation.outlines import credited_dice
 from detection.evaluation.protocol import Protocol, require_same_protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
@@ -91,7 +91,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
 
     return TestSetResult(
         protocol=protocol,
-        test_set_digest=_test_set_digest(images, groups_known=groups_known),
+        test_set_digest=_test_set_digest(images, groups_known=groups_known, outlines=protocol.iou_of == "mask"),
         groups_known=groups_known,
         images=len(images),
         patients=len(set(patients)),
@@ -102,7 +102,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
         units=units.names,
         lesions=lesions,
         findings=findings,
-        warnings=_warnings(images, lesions, findings, values),
+        warnings=_warnings(images, lesions, findings, values, protocol),
         views=_view_records(images, findings),
     )
 
@@ -312,8 +312,16 @@ def _warnings(
     lesions: Sequence[LesionRecord],
     findings: Sequence[FindingRecord],
     values: Mapping[tuple[str, Group], Interval],
+    protocol: Protocol,
 ) -> tuple[str, ...]:
     messages = []
+    if protocol.iou_of == "mask":
+        without = sum(not target.polygons for image in images for target in image.targets)
+        boxes = sum(not finding.contour for image in images for finding in image.findings)
+        if without or boxes:
+            messages.append(
+                f"{without} lesion(s) and {boxes} finding(s) have no outline: their boxes stand in for their masks."
+            )
     empty = sum(1 for image in images for t in image.targets if t.box[0] == t.box[2] or t.box[1] == t.box[3])
     if empty:
         messages.append(f"{empty} lesion box(es) have no area and cannot be found.")
@@ -338,12 +346,15 @@ def _identity(finding: Finding) -> tuple[object, ...]:
     return (*finding.box, finding.score, finding.malignancy, finding.lesion_type)
 
 
-def _test_set_digest(images: Sequence[EvaluatedImage], *, groups_known: bool) -> str:
+def _test_set_digest(images: Sequence[EvaluatedImage], *, groups_known: bool, outlines: bool) -> str:
     content = [
         [
             image.sample_id,
             image.patient_id,
-            sorted([t.lesion_id, t.lesion_type, t.malignancy, [float(edge) for edge in t.box]] for t in image.targets),
+            sorted(
+                [t.lesion_id, t.lesion_type, t.malignancy, [float(edge) for edge in t.box], *([t.polygons] * outlines)]
+                for t in image.targets
+            ),
         ]
         for image in images
     ]

@@ -36,22 +36,23 @@ LEAST = 0.9
 def images_of(run: Run, split: str, views: Collection[int] | None = None) -> list[EvaluatedImage]:
     """The views of a split, or some of them, with the truth they were frozen with and the stored findings of a run.
 
-    Outlines are left out: overlap is measured on boxes.
+    Outlines are read only where the experiment's protocol measures overlap on them: they are large.
     """
+    outlines = run.arm.experiment.protocol["iou_of"] == "mask"
     findings: dict[int, list[Finding]] = {}
     stored = Prediction.objects.filter(run=run, split=split).order_by("view_id", "rank")
     if views is not None:
         stored = stored.filter(view__in=views)
-    for view, x1, y1, x2, y2, score, malignancy, lesion_type in stored.values_list(
-        "view_id", "x1", "y1", "x2", "y2", "score", "malignancy", "lesion_type"
-    ):
-        found = Finding((x1, y1, x2, y2), score, malignancy, lesion_type)  # type: ignore[arg-type]
+    columns = ["view_id", "x1", "y1", "x2", "y2", "score", "malignancy", "lesion_type", *(["contour"] * outlines)]
+    for view, x1, y1, x2, y2, score, malignancy, lesion_type, *contour in stored.values_list(*columns):
+        outline = tuple((x, y) for x, y in contour[0]) if contour and contour[0] else None
+        found = Finding((x1, y1, x2, y2), score, malignancy, lesion_type, outline)
         findings.setdefault(view, []).append(found)
     return [
         EvaluatedImage(
             sample_id=sample.sample_id,
             patient_id=sample.patient_id,
-            targets=tuple(replace(lesion, polygons=()) for lesion in sample.lesions),
+            targets=sample.lesions if outlines else tuple(replace(lesion, polygons=()) for lesion in sample.lesions),
             findings=findings.get(view_id(sample.sample_id), []),
             breast_id=sample.breast_id,
         )

@@ -324,7 +324,7 @@ def test_dice_of_a_found_lesion_is_that_of_the_filled_outlines() -> None:
 
 def test_an_outline_that_is_none_names_the_image() -> None:
     line = replace(finding(), contour=((0.0, 0.0), (10.0, 10.0)))
-    with pytest.raises(EvaluationError, match="Image b, finding: a polygon needs at least three"):
+    with pytest.raises(EvaluationError, match="Image b, finding 0: a polygon needs at least three"):
         evaluate([image("a", [lesion()], []), image("b", [lesion()], [line])], QUICK)
 
 

@@ -60,6 +60,22 @@ def test_the_stored_findings_give_back_the_evaluation(ended: Experiment) -> None
         assert again.to_json() == evaluation.result
 
 
+def test_outlines_are_read_where_the_protocol_measures_overlap_on_them(ended: Experiment) -> None:
+    run = Evaluation.objects.filter(test_set="internal_test")[0].run
+    Prediction.objects.filter(run=run).update(contour=[[0, 0], [9, 0], [9, 9]])
+    boxes = thresholds.images_of(run, "internal_test")
+    run.arm.experiment.protocol = replace(Protocol(), iou_of="mask").to_json()
+
+    masks = thresholds.images_of(run, "internal_test")
+
+    assert {finding.contour for image in masks for finding in image.findings} == {((0, 0), (9, 0), (9, 9))}
+    assert all(target.polygons for image in masks for target in image.targets)
+    assert not any(finding.contour for image in boxes for finding in image.findings)
+    assert not any(target.polygons for image in boxes for target in image.targets)
+    assert [image.breast_id for image in masks] == [image.breast_id for image in boxes]
+    assert all(image.breast_id for image in masks)
+
+
 def test_findings_that_changed_after_the_evaluation_offer_no_threshold(ended: Experiment) -> None:
     evaluation = Evaluation.objects.filter(test_set="internal_test")[0]
     Prediction.objects.filter(run=evaluation.run, split="internal_test").delete()
