@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from webapp.accounts.models import Project, User
 from webapp.core import files
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
-from webapp.core.templatetags.cemlab import interval_text
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment
 from webapp.jobs import services as jobs
@@ -29,6 +29,7 @@ from webapp.results.reports import registry, services
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Text
 from webapp.results.reports.opening import title_page
+from webapp.results.reports.words import cell
 
 pytestmark = pytest.mark.django_db
 KEPT = os.environ.get("CEMLAB_REPORTS")
@@ -46,7 +47,8 @@ def made(actor: User, experiment: Experiment) -> Report:
     assert report.job is not None
     run_here(report.job)
     report.refresh_from_db()
-    assert report.file, report.job
+    report.job.refresh_from_db()
+    assert report.file, report.job.error
     return report
 
 
@@ -70,7 +72,7 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
     assert "Sensitivity, all malignant lesions, internal test" in pages[0]
     for row in selectors.rows(evaluated):
         for number in row.numbers.values():
-            assert interval_text(number) in words
+            assert cell(number) in words
     result = evaluated.arms.all()[0].runs.all()[0].evaluations.get(test_set="internal_test").result
     for digest in (
         Protocol.from_json(evaluated.protocol).digest(),
@@ -81,10 +83,10 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
         assert digest in words.replace(" ", "")
     for number, page in enumerate(pages, start=1):
         assert f"Page {number} of {len(pages)}" in page
-    captions = [part for part in words.split("Figure ")[1:] if part[:1].isdigit()]
-    assert len(captions) >= 8
+    captions = re.split(r"(?:Figure|Table) \d+\. ", words)[1:]
+    assert len(captions) >= 25
     for caption in captions:
-        assert all(part in caption for part in (" n: ", "Method: ", "Protocol ", "Hashes: "))
+        assert all(part in caption for part in ("n: ", "Method: ", "Protocol ", "Hashes: ")), caption
 
 
 def test_bookmarks_metadata_and_fonts(evaluated: Experiment, researcher: User) -> None:
@@ -101,6 +103,7 @@ def test_bookmarks_metadata_and_fonts(evaluated: Experiment, researcher: User) -
                 "Arms and runs",
                 "Numbers",
                 "Paired differences",
+                "Levels",
                 "Curves, calibration and overlap",
                 "Misses and subgroups",
                 "Limitations and looks",

@@ -10,11 +10,13 @@ from webapp.experiments.models import Experiment
 from webapp.results import selectors
 from webapp.results.exports.cases import CURVES, FINDINGS, LESIONS
 from webapp.results.exports.columns import Table, write
+from webapp.results.exports.levels import CALIBRATION, LEVELS
 from webapp.results.exports.numbers import DIFFERENCES, EVALUATIONS, NUMBERS, SUBGROUPS
 
 SCHEMA = "cemlab.results/2"
 TABLES: dict[str, Table] = {
-    table.name: table for table in (NUMBERS, DIFFERENCES, SUBGROUPS, CURVES, LESIONS, FINDINGS, EVALUATIONS)
+    table.name: table
+    for table in (NUMBERS, DIFFERENCES, LEVELS, SUBGROUPS, CURVES, CALIBRATION, LESIONS, FINDINGS, EVALUATIONS)
 }
 """What can be taken away, by the name in the address."""
 

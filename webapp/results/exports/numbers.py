@@ -66,7 +66,22 @@ def _subgroups(experiment: Experiment) -> Iterator[dict[str, Any]]:
                             "subgroup_by": kind["label"],
                             "subgroup": row["label"],
                             **number(row["numbers"][place], confidence=confidence),
+                            **_against(row["differences"][place]),
                         }
+
+
+def _against(difference: dict[str, Any] | None) -> dict[str, Any]:
+    """A subgroup's difference to the reference arm; empty for the reference itself."""
+    if difference is None:
+        return {}
+    interval = difference["interval"]
+    return {
+        "difference": interval["value"],
+        "difference_low": interval["low"],
+        "difference_high": interval["high"],
+        "difference_p": difference["p_value"],
+        "difference_p_adjusted": difference["adjusted"],
+    }
 
 
 def _evaluations(experiment: Experiment) -> Iterator[dict[str, Any]]:
@@ -106,7 +121,21 @@ DIFFERENCES = Table(
     _differences,
 )
 SUBGROUPS = Table(
-    "subgroups", "Sensitivity in subgroups", ("group", "measure", "subgroup_by", "subgroup", *NUMBER), _subgroups
+    "subgroups",
+    "Sensitivity in subgroups",
+    (
+        "group",
+        "measure",
+        "subgroup_by",
+        "subgroup",
+        *NUMBER,
+        "difference",
+        "difference_low",
+        "difference_high",
+        "difference_p",
+        "difference_p_adjusted",
+    ),
+    _subgroups,
 )
 EVALUATIONS = Table(
     "evaluations",

@@ -48,10 +48,16 @@ def _recipe(arm: Arm) -> list[tuple[str, str]]:
     return [
         ("Detector", f"{arm.family}, preset {arm.preset}"),
         ("Differs from the preset", _changes(arm)),
-        ("Synthetic ratio", f"{selectors.ratio_words(arm)}, {DRAWN_FROM[arm.synthetic_source]}"),
+        ("Synthetic ratio", _ratio(arm)),
         ("Synthetic cases", _synthetic(arm.synthetic_record)),
         ("Seeds", ", ".join(str(run.seed) for run in arm.runs.all())),
     ]
+
+
+def _ratio(arm: Arm) -> str:
+    if not arm.ratio_benign and not arm.ratio_malignant:
+        return "none: real data alone"
+    return f"{selectors.ratio_words(arm)}, {DRAWN_FROM[arm.synthetic_source]}"
 
 
 def _changes(arm: Arm) -> str:
@@ -87,21 +93,23 @@ def _synthetic(record: dict[str, Any]) -> str:
 def _runs(basis: Basis) -> Table:
     return Table(
         (
-            ("Arm", 0.22),
-            ("Seed", 0.08),
+            ("Arm", 0.2),
+            ("Seed", 0.07),
             ("State", 0.1),
-            ("Views trained on", 0.14),
+            ("Views trained on", 0.12),
             ("Steps", 0.1),
+            ("Images shown", 0.12),
             ("Best epoch", 0.1),
-            ("Ended", 0.26),
+            ("Ended", 0.22),
         ),
         tuple(
             (
                 run.arm.name,
                 str(run.seed),
                 run.get_state_display().lower(),
-                _views(run),
-                _number(run.record.get("steps")),
+                _number((run.record.get("training") or {}).get("views")),
+                _amount(run, "steps"),
+                _amount(run, "images"),
                 _number(run.best_epoch),
                 moment(run.ended),
             )
@@ -110,16 +118,16 @@ def _runs(basis: Basis) -> Table:
         basis.caption(
             "Every run",
             n=f"{len(basis.runs)} runs of {len(basis.arms)} arms",
-            method="as the runs recorded themselves; the epoch is chosen on the validation views",
+            method="as the runs recorded themselves; steps and images over all attempts; the epoch is chosen on the "
+            "validation views",
         ),
-        frozenset({1, 3, 4, 5}),
+        frozenset({1, 3, 4, 5, 6}),
     )
 
 
-def _views(run: Run) -> str:
-    record = run.record.get("training")
-    found = record.get("views") or record.get("samples") if isinstance(record, dict) else None
-    return _number(found)
+def _amount(run: Run, what: str) -> str:
+    """Of the training over all its attempts."""
+    return _number((run.record.get("amount") or {}).get(what))
 
 
 def _number(value: Any) -> str:

@@ -8,6 +8,7 @@ from webapp.results.reports.closing import hashes, limitations
 from webapp.results.reports.content import ReportSection
 from webapp.results.reports.curve_chapter import curves_chapter
 from webapp.results.reports.data import dataset
+from webapp.results.reports.level_chapter import levels_chapter
 from webapp.results.reports.misses import misses
 from webapp.results.reports.numbers import differences, numbers
 from webapp.results.reports.opening import title_page
@@ -23,6 +24,7 @@ def register() -> None:
             ("arms", arms),
             ("numbers", numbers),
             ("differences", differences),
+            ("levels", levels_chapter),
             ("curves", curves_chapter),
             ("misses", misses),
             ("limitations", limitations),

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from webapp.core.templatetags.cemlab import FEWEST_SHOWN, decimal, interval_text
+from webapp.core.templatetags.cemlab import FEWEST_SHOWN, decimal
 from webapp.experiments.models import Run
-from webapp.results import curves, selectors
+from webapp.results import calibration, curves, selectors
 from webapp.results.models import Evaluation
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
+from webapp.results.reports.words import cell
 from webapp.results.selectors import TEST_SETS
 
 GROUP = "malignant"
 """Curves of a report are those of all malignant lesions; the page and the export have the other groups."""
-BINS = 10
 
 
 def curves_chapter(basis: Basis) -> Section:
@@ -91,7 +91,7 @@ def _areas(
     for run, evaluation in members:
         body = bodies[run.pk]
         cpm = body.get("cpm") or selectors.undefined(body.get("reason", "undefined"))
-        rows.append((str(run), interval_text(evaluation.result["auc"][GROUP]), interval_text(cpm)))
+        rows.append((str(run), cell(evaluation.result["auc"][GROUP]), cell(cpm)))
     return Table(
         (("Run", 0.32), ("AUC", 0.34), ("CPM", 0.34)),
         tuple(rows),
@@ -106,37 +106,18 @@ def _areas(
 
 
 def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> list[Block]:
-    from detection.evaluation.calibration import calibration
-
-    protocol = basis.protocol
     series, rows, left_out = [], [], []
     for place, (run, evaluation) in enumerate(members):
-        located = [
-            one for one in evaluation.result["findings"] if one["localised_malignancy"] in {"benign", "malignant"}
-        ]
-        if len(located) < FEWEST_SHOWN:
-            left_out.append(f"{run}: n={len(located)}, too few")
+        made = calibration.numbers(evaluation, "finding").get("equal_width")
+        if made is None or made["n"] < FEWEST_SHOWN:
+            left_out.append(f"{run}: n={made['n'] if made else 0}, too few")
             continue
-        made = calibration(
-            [one["localised_malignancy"] == "malignant" for one in located],
-            [one["malignancy"] for one in located],
-            groups=[one["patient_id" if protocol.resampling == "patient" else "sample_id"] for one in located],
-            bins=BINS,
-            resamples=protocol.resamples,
-            level=protocol.confidence,
-            seed=protocol.seed,
-        )
-        drawn = [one for one in made.bins if one.observed.value is not None]
+        bins = [one for one in made["bins"] if one["observed"]["value"] is not None]
         series.append(
             Series(
                 str(run),
-                tuple((one.mean_score, float(one.observed.value or 0)) for one in drawn),
-                intervals=tuple(
-                    None
-                    if one.observed.low is None or one.observed.high is None
-                    else (one.observed.low, one.observed.high)
-                    for one in drawn
-                ),
+                tuple((one["mean_score"], one["observed"]["value"]) for one in bins),
+                intervals=tuple((one["observed"]["low"], one["observed"]["high"]) for one in bins),
                 colour=place,
                 dashed=place % 2 == 1,
             )
@@ -144,16 +125,16 @@ def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluatio
         rows.append(
             (
                 str(run),
-                interval_text(made.brier.to_json()),
-                decimal(made.expected_error, 3),
-                decimal(made.intercept),
-                decimal(made.slope),
+                cell(made["brier"]),
+                decimal(made["expected_error"], 3),
+                decimal(made["intercept"]),
+                decimal(made["slope"]),
             )
         )
     if not rows:
         return [Text(f"No calibration is shown: {'; '.join(left_out)}.")]
     caption = basis.caption(
-        f"Share of malignant lesions against the probability of malignancy, in {BINS} bins of equal width; located "
+        "Share of malignant lesions against the probability of malignancy, in bins of equal width; located "
         "findings above the protocol's threshold" + (f". Not shown: {'; '.join(left_out)}" if left_out else ""),
         n=f"located findings in the table; {basis.size([test_set])}",
         method="bars are Wilson intervals; Brier score with a bootstrap over patients; intercept and slope of a "

@@ -164,7 +164,8 @@ def _demographics(basis: Basis, version: DatasetVersion) -> Table:
     sites = sorted({site for members in people.values() for _, site in members})
     rows: list[tuple[str, ...]] = [("Patients", *(count(len(people[split])) for split in Split.values))]
     rows.append(("Age, median (range), years", *(_ages(people[split]) for split in Split.values)))
-    for band in [words for _, words in BANDS] + [OLDEST]:
+    known = any(age is not None for members in people.values() for age, _ in members)
+    for band in [words for _, words in BANDS] + [OLDEST] if known else []:
         rows.append(
             (f"Age {band}", *(_share(people[split], lambda one, band=band: _band(one[0]) == band) for split in people))
         )

@@ -19,18 +19,22 @@ SMALL, TITLE = 6.6, 8.2
 """Sizes of labels and titles, in points."""
 DASH = (3, 2)
 GAP = 14.0
+WIDEST = 1.7
+"""Width of a plot that stands alone, in heights."""
 MARKER = 2.6
 Place = Callable[[tuple[float, float]], tuple[float, float]]
 
 
 def drawing(figure: Figure, width: float) -> Drawing:
     """The plots of a figure side by side over `width` points, with the legend below."""
-    entries = list(_legend(figure))
+    entries = _legend(figure)
     lines = _legend_lines(entries, width)
     below = 11.0 * len(lines) + (6 if lines else 0)
     made = Drawing(width, figure.height + below)
     margins = [_left(plot) for plot in figure.plots]
     inner = (width - sum(margins) - GAP * (len(margins) - 1)) / len(margins)
+    if len(margins) == 1 and isinstance(figure.plots[0], Plot):
+        inner = min(inner, WIDEST * figure.height)
     x = 0.0
     for plot, margin in zip(figure.plots, margins, strict=True):
         part = Group()
@@ -82,16 +86,17 @@ def _left(plot: Plot | Bars) -> float:
 # legend
 
 
-def _legend(figure: Figure) -> Iterator[tuple[Series | int, str]]:
-    seen = set()
+def _legend(figure: Figure) -> list[tuple[Series | int, str]]:
+    """Each name once: parts of bars, or series by colour, the filled one first."""
+    found: dict[str, Series] = {}
     for plot in figure.plots:
         if isinstance(plot, Bars):
-            yield from enumerate(plot.parts)
-            return
+            return list(enumerate(plot.parts))
         for series in plot.series:
-            if series.name and series.name not in seen and series.kind != "area":
-                seen.add(series.name)
-                yield series, series.name
+            if series.name and series.kind != "area":
+                found.setdefault(series.name, series)
+    listed = sorted(found.values(), key=lambda series: (series.colour, not series.filled))
+    return [(series, series.name) for series in listed]
 
 
 def _entry_width(words: str) -> float:
@@ -147,7 +152,7 @@ def _plot(part: Group, plot: Plot, left: float, width: float, height: float) -> 
     if plot.guide == "diagonal":
         _guide(part, at((max(plot.x.low, plot.y.low),) * 2), at((min(plot.x.high, plot.y.high),) * 2))
     if plot.guide == "zero":
-        _guide(part, at((0, plot.y.low)), at((0, plot.y.high)))
+        part.add(Line(*at((0, plot.y.low)), *at((0, plot.y.high)), strokeColor=PALE, strokeWidth=0.8))
     part.add(Line(left, bottom, left + width, bottom, strokeColor=PALE, strokeWidth=0.6))
     part.add(Line(left, bottom, left, bottom + tall, strokeColor=PALE, strokeWidth=0.6))
     if not plot.series and plot.empty:

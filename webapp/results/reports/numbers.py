@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from webapp.core.templatetags.cemlab import interval_text
 from webapp.results import comparison_figure, figures, selectors
 from webapp.results.comparison import Compared, Comparison, compare
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
-from webapp.results.reports.words import methods
+from webapp.results.reports.words import cell, methods
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS, Row
 
 MARKERS = ("circle", "square", "diamond")
@@ -108,12 +107,9 @@ def _ends(number: dict[str, float | None]) -> tuple[float, float] | None:
 def _table(basis: Basis, rows: list[Row], test_set: str, group: str) -> Table:
     return Table(
         (("Arm", 0.22), ("Seed", 0.06), *((label, 0.24) for label in MEASURES.values())),
-        tuple(
-            (row.arm.name, str(row.run.seed), *(interval_text(row.numbers[measure]) for measure in MEASURES))
-            for row in rows
-        ),
+        tuple((row.arm.name, str(row.run.seed), *(cell(row.numbers[measure]) for measure in MEASURES)) for row in rows),
         basis.caption(
-            f"{GROUPS[group]}, {TEST_SETS[test_set]} test: value, interval, n",
+            f"{GROUPS[group]}, {TEST_SETS[test_set]} test: value, interval, n; no value under n=10",
             n="lesion views for sensitivity, findings called malignant for precision, located findings for AUC; "
             + basis.size([test_set]),
             method=methods(row.numbers[measure] for row in rows for measure in MEASURES),
@@ -211,31 +207,27 @@ def _differences(basis: Basis, found: Comparison, rows: list[Compared], words: s
         (
             ("Test set, lesions, measure", 0.34),
             ("Arm, seed", 0.2),
-            ("Difference", 0.28),
-            ("p", 0.08),
-            ("adjusted", 0.1),
+            ("Difference", 0.24),
+            ("p", 0.11),
+            ("adjusted", 0.11),
         ),
         tuple(
             (
                 f"{TEST_SETS[row.test_set].capitalize()}, {GROUPS[row.group].lower()}, {MEASURES[row.measure]}",
                 row.words,
-                _difference(row),
+                cell(row.interval, signed=True),
                 _p(row.p_value),
                 _p(row.adjusted),
             )
             for row in rows
         ),
         basis.caption(
-            f"{words}: difference, interval, n, two-sided p and p corrected by {rows[0].family}",
+            f"{words}: difference, interval, n (no value under 10), two-sided p and p corrected by {rows[0].family}",
             n=f"in the table; {basis.size()}",
             method=found.method,
         ),
         frozenset({3, 4}),
     )
-
-
-def _difference(row: Compared) -> str:
-    return comparison_figure.words(row).partition(", p ")[0]
 
 
 def _p(value: float | None) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from webapp.core.templatetags.cemlab import interval_text
 from webapp.experiments.design import ENDPOINTS
 from webapp.results import selectors
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Block, Facts, Heading, Section, Table, Text
-from webapp.results.reports.words import looks, methods, moment, phantom_warning
+from webapp.results.reports.words import cell, looks, methods, moment, phantom_warning
 from webapp.results.verdict import verdict
 
 
@@ -15,7 +14,10 @@ def title_page(basis: Basis) -> Section:
     """Question, hypothesis, primary endpoint, its verdict and its value in every run."""
     experiment = basis.experiment
     answer = verdict(experiment, basis.looks)
-    blocks: list[Block] = [Text(f"Hypothesis: {experiment.hypothesis}", "lead")]
+    blocks: list[Block] = [
+        Text(f"Report of experiment {experiment.number} in project {experiment.project.slug}", "note"),
+        Text(f"Hypothesis: {experiment.hypothesis}", "lead"),
+    ]
     if warning := phantom_warning(basis):
         blocks.append(Text(warning, "warning"))
     blocks += [
@@ -35,8 +37,6 @@ def title_page(basis: Basis) -> Section:
         _endpoint_table(basis),
         Facts(
             (
-                ("Project", experiment.project.slug),
-                ("Experiment", str(experiment.number)),
                 ("Asked for by", basis.requested_by),
                 ("Looks at the test sets", f"{looks(basis)}, when the report was asked for"),
             )
@@ -51,7 +51,7 @@ def _endpoint_table(basis: Basis) -> Table:
     return Table(
         (("Arm", 0.34), ("Synthetic ratio", 0.2), ("Seed", 0.1), (selectors.MEASURES[measure], 0.36)),
         tuple(
-            (row.arm.name, selectors.ratio_words(row.arm), str(row.run.seed), interval_text(row.numbers[measure]))
+            (row.arm.name, selectors.ratio_words(row.arm), str(row.run.seed), cell(row.numbers[measure]))
             for row in rows
         ),
         basis.caption(

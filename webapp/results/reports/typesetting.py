@@ -21,11 +21,9 @@ from reportlab.platypus import (
     CondPageBreak,
     Flowable,
     Frame,
-    KeepTogether,
     PageBreak,
     PageTemplate,
     Paragraph,
-    Spacer,
     TableStyle,
 )
 from reportlab.platypus import Table as PlatypusTable
@@ -37,6 +35,8 @@ from webapp.results.reports.fonts import BOLD, REGULAR, printable
 
 MARGIN = 18 * mm
 WIDTH = A4[0] - 2 * MARGIN
+ROOM = 45 * mm
+"""What must be left on a page for a table to begin on it."""
 INK, PALE, LINE, SOFT = (HexColor(colour) for colour in ("#1a2026", "#5a6671", "#d9dee2", "#f4f5f6"))
 WARN, WARN_INK = HexColor("#fbeccf"), HexColor("#6f4200")
 
@@ -50,6 +50,7 @@ STYLES = {
     "title": _style("title", 20, 25, fontName=BOLD, spaceAfter=10),
     "chapter": _style("chapter", 14, 18, fontName=BOLD, spaceBefore=16, spaceAfter=7, keepWithNext=1),
     "heading": _style("heading", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4, keepWithNext=1),
+    "heading of table": _style("heading of table", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4),
     "lead": _style("lead", 11, 15.5, spaceAfter=7),
     "body": _style("body", 9, 13, spaceAfter=5),
     "note": _style("note", 8, 11.5, textColor=PALE, spaceAfter=5),
@@ -64,7 +65,7 @@ STYLES = {
         spaceAfter=14,
     ),
     "caption": _style("caption", 7, 9.6, textColor=PALE, spaceBefore=3, spaceAfter=9),
-    "table caption": _style("table caption", 7, 9.6, textColor=PALE, spaceBefore=8, spaceAfter=3, keepWithNext=1),
+    "table caption": _style("table caption", 7, 9.6, textColor=PALE, spaceBefore=8, spaceAfter=3),
     "cell": _style("cell", 7.6, 10),
     "number": _style("number", 7.6, 10, alignment=TA_RIGHT),
     "head": _style("head", 7.2, 9.5, fontName=BOLD),
@@ -122,8 +123,7 @@ def write(sections: Sequence[Section], imprint: Imprint, path: Path) -> int:
     counters = _Counters()
     title, *chapters = sections
     flow: list[Flowable] = [_anchored(title.title, "title", 0, counters)]
-    for block in title.blocks:
-        flow += _set(block, counters)
+    flow += _set(title.blocks, counters)
     flow += [PageBreak(), Paragraph("Contents", STYLES["chapter"]), contents, PageBreak()]
     for section in chapters:
         counters.chapters += 1
@@ -131,27 +131,39 @@ def write(sections: Sequence[Section], imprint: Imprint, path: Path) -> int:
             CondPageBreak(90 * mm),
             _anchored(f"{counters.chapters} {section.title}", "chapter", 0, counters),
         ]
-        for block in section.blocks:
-            flow += _set(block, counters)
+        flow += _set(section.blocks, counters)
     document.multiBuild(flow, canvasmaker=lambda *args, **kwargs: _Pages(*args, imprint=imprint, **kwargs))
     return int(document.page)
 
 
-def _set(block: Block, counters: _Counters) -> Iterator[Flowable]:
-    if isinstance(block, Heading):
-        yield _anchored(block.words, "heading", 1, counters)
-    elif isinstance(block, Text):
-        yield Paragraph(_marked(block.words), STYLES[block.kind])
-    elif isinstance(block, Facts):
-        yield _facts(block)
-    elif isinstance(block, Figure):
-        counters.figures += 1
-        caption = Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
-        yield KeepTogether([Spacer(1, 6), drawing(block, WIDTH), caption])
-    else:
-        counters.tables += 1
-        yield Paragraph(f"<b>Table {counters.tables}.</b> {_marked(block.caption)}", STYLES["table caption"])
-        yield _table(block)
+def _set(blocks: Sequence[Block], counters: _Counters) -> Iterator[Flowable]:
+    """Headings stay with what follows; a table may run over pages, but begins with some of its rows below it."""
+    for place, block in enumerate(blocks):
+        before = blocks[place - 1] if place else None
+        after = blocks[place + 1] if place + 1 < len(blocks) else None
+        if isinstance(block, Heading):
+            if isinstance(after, Table | Facts):
+                yield CondPageBreak(ROOM)
+            yield _anchored(
+                block.words, "heading of table" if isinstance(after, Table | Facts) else "heading", 1, counters
+            )
+        elif isinstance(block, Text):
+            yield Paragraph(_marked(block.words), STYLES[block.kind])
+        elif isinstance(block, Facts):
+            yield _facts(block)
+        elif isinstance(block, Figure):
+            counters.figures += 1
+            made = drawing(block, WIDTH)
+            made.keepWithNext = 1
+            made.spaceBefore = 6
+            yield made
+            yield Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
+        else:
+            counters.tables += 1
+            if not isinstance(before, Heading):
+                yield CondPageBreak(ROOM)
+            yield Paragraph(f"<b>Table {counters.tables}.</b> {_marked(block.caption)}", STYLES["table caption"])
+            yield _table(block)
 
 
 def _marked(words: str) -> str:

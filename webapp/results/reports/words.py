@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from webapp.core.templatetags.cemlab import interval_parts
 from webapp.results import selectors
 from webapp.results.reports.basis import Basis
-from webapp.results.selectors import Row
 
 PHANTOM = (
     "Phantom data. The views of this experiment are computed, not acquired from patients. They show that every step "
@@ -37,11 +37,14 @@ def methods(numbers: Iterable[dict[str, Any]]) -> str:
     return "; ".join(sorted({str(one["method"]) for one in numbers if one.get("method")})) or "nothing is defined"
 
 
+def cell(number: dict[str, Any], *, signed: bool = False, digits: int = 2) -> str:
+    """A number of a table: value, interval, n; without a value under n = 10, which captions say once."""
+    parts = interval_parts(number, signed=signed, digits=digits)
+    if "undefined" in parts:
+        return parts["undefined"] if "too few" in parts["undefined"] else f"{parts['undefined']}: {parts['reason']}"
+    return " ".join(part for part in (parts["value"], parts["range"], parts["n"]) if part)
+
+
 def looks(basis: Basis) -> str:
     """How often each test set had been opened when the report was asked for."""
     return ", ".join(f"{selectors.TEST_SETS[name]} {number}" for name, number in basis.looks.items()) or "none"
-
-
-def about(row: Row) -> str:
-    """Arm and seed."""
-    return f"{row.arm.name}, seed {row.run.seed}"
