@@ -18,7 +18,7 @@ def test_an_experiment_simulates_trains_predicts_evaluates_and_opens_its_results
     project = records.make_project()
     researcher = records.make_member(project, "researcher")
     version = experiment_records.make_version(project, 16, external=2, with_files=True)
-    experiment = experiment_records.launch(project, researcher, version)
+    experiment = experiment_records.launch(project, researcher, version, changes={"sample_every": 1})
 
     jobs = run_all_here()
 
@@ -35,6 +35,13 @@ def test_an_experiment_simulates_trains_predicts_evaluates_and_opens_its_results
     assert "random" in str(plain.record["initial_weights"])
     assert plain.metric_points.filter(name="training_loss").count() == 1
     assert not plain.metric_points.filter(name="seconds_left").exists()
+    pace = dict(plain.metric_points.exclude(name__contains="loss").values_list("name", "value"))
+    assert pace["images_per_second"] > 0 and 0 <= pace["loading_share"] <= 1 and pace["memory_bytes"] > 1e6
+    sampled = set(plain.samples.values_list("view", flat=True))
+    assert sampled and sampled <= set(version.version_views.filter(split="validation").values_list("view", flat=True))
+    assert (
+        plain.record["amount"]["steps"] > 0 and plain.record["source_hash"] == experiment.reproducibility["source_hash"]
+    )
     for artifact in plain.artifacts.all():
         assert files.sha256(files.absolute(artifact.file)) == artifact.sha256
     assert {artifact.name for artifact in plain.artifacts.all()} >= {"best.safetensors", "record.json", "outcome.json"}
