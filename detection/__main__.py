@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from detection.findings_file import write_findings
 from detection.preset import presets
 from detection.registry import families, family
 from detection.sample_set import SampleSet
+from detection.training.failures import FOLLOWED, STOP, failed_event
 from detection.view_cache import ViewCache
 from imaging.errors import ImagingError
 from imaging.reading import read_pair
@@ -60,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
     for command in (train, predict):
         command.add_argument("--family", choices=families(), default=FAMILY)
-        command.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:<n> or auto")
+        command.add_argument(
+            "--device", default="cpu", help="cpu (default), cuda, cuda:<n> or auto; several to train on: cuda:0,1"
+        )
     clean = commands.add_parser("clean", help="remove the prepared views that were unused for longest")
     clean.add_argument("--cache", type=Path, required=True, metavar="DIR")
     clean.add_argument("--keep-gigabytes", type=float, required=True, metavar="N", help="what may stay, 10^9 bytes")
@@ -87,7 +92,8 @@ def _train(chosen: argparse.Namespace) -> int:
         device=chosen.device,
         cache=chosen.cache,
     )
-    sys.stdout.write(f"best epoch {outcome.best_epoch} of {len(outcome.curve)}; model in {chosen.out}\n")
+    if int(os.environ.get("RANK", "0")) == 0:
+        sys.stdout.write(f"best epoch {outcome.best_epoch} of {len(outcome.curve)}; model in {chosen.out}\n")
     return 0
 
 
@@ -116,16 +122,25 @@ def _clean(chosen: argparse.Namespace) -> int:
 
 
 class _StopOnSignal:
-    """SIGTERM and SIGINT ask the training to write a checkpoint and stop."""
+    """SIGTERM and SIGINT ask the training to write a checkpoint and stop; so does the process that follows it."""
 
     def __init__(self) -> None:
         self._asked = False
         signal.signal(signal.SIGTERM, self._ask)
         signal.signal(signal.SIGINT, self._ask)
+        if FOLLOWED in os.environ:
+            threading.Thread(target=self._listen, name="follower", daemon=True).start()
 
     def asked(self) -> bool:
         """Whether a signal has come."""
         return self._asked
+
+    def _listen(self) -> None:
+        """Each process takes one byte of the input they share; its end means that nobody follows any more."""
+        if os.read(sys.stdin.fileno(), len(STOP)) == STOP:
+            self._asked = True
+        else:
+            os._exit(_FAILED)
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self._asked = True
@@ -137,6 +152,8 @@ def _print_event(event: Mapping[str, Any]) -> None:
 
 
 def _say(error: Exception, code: int) -> int:
+    if isinstance(error, DetectionError) and FOLLOWED in os.environ:
+        _print_event(failed_event(error))
     sys.stderr.write(f"{error}\n")
     return code
 

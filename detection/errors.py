@@ -38,6 +38,10 @@ class DeviceUnavailable(DetectionError):
     """The device asked for is not there."""
 
 
+class ProcessLost(DetectionError):
+    """A process of a training on several devices ended without saying why."""
+
+
 class OutOfMemory(DetectionError):
     """The device's memory does not hold a training step."""
 

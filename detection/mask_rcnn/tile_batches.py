@@ -6,19 +6,24 @@ from functools import lru_cache
 
 from detection.mask_rcnn.tile_set import TileSet, TrainingTile
 from detection.training import randomness
-from detection.training.batches import Batch
+from detection.training.batches import Batch, Share
 
 _ORDER, _AUGMENTATION = 1, 2
 
 
 class TrainingBatches:
-    """Shuffled, augmented batches; order and augmentation follow from seed, epoch and position alone."""
+    """Shuffled, augmented batches; order and augmentation follow from seed, epoch and position alone.
 
-    def __init__(self, tiles: TileSet, *, batch_size: int, seed: int) -> None:
+    Of a step of `batch_size` tiles each process of a training makes its `share`.
+    """
+
+    def __init__(self, tiles: TileSet, *, batch_size: int, seed: int, share: Share | None = None) -> None:
         self._tiles = tiles
         self._batch_size = batch_size
         self._seed = seed
-        self._order = lru_cache(maxsize=1)(self._draw_order)
+        self._share = share or Share()
+        # Two, because the threads that read ahead may stand on both sides of the end of a pass.
+        self._order = lru_cache(maxsize=2)(self._draw_order)
 
     def steps(self) -> int:
         """Batches in an epoch; the last may be smaller."""
@@ -29,12 +34,12 @@ class TrainingBatches:
         return self._tiles.epoch_size()
 
     def batch(self, epoch: int, step: int) -> Batch:
-        """Tiles of one step with their targets."""
+        """This process's tiles of one step with their targets."""
         order = self._order(epoch)
         first = step * self._batch_size
         items = [
-            self._tiles.item(entry, randomness.generator(self._seed, _AUGMENTATION, epoch, first + index))
-            for index, entry in enumerate(order[first : first + self._batch_size])
+            self._tiles.item(order[index], randomness.generator(self._seed, _AUGMENTATION, epoch, index))
+            for index in self._share.of(range(first, min(first + self._batch_size, len(order))))
         ]
         return [image for image, _ in items], [target for _, target in items]
 

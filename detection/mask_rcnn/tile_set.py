@@ -101,7 +101,8 @@ class TileSet:
             affine = IDENTITY
             target = _target(entry.instances, affine, tile.shape)
         moved = np.ascontiguousarray(apply_to_image(affine, pixels).transpose(2, 0, 1))
-        return torch.from_numpy(moved).float().div_(255), target
+        # numpy and not torch: this runs beside the network and must not ask for its threads
+        return torch.from_numpy(np.divide(moved, np.float32(255), dtype=np.float32)), target
 
     def _balanced(self, rng: np.random.Generator) -> list[TrainingTile]:
         """As many tiles with lesions as there are, drawn for each class in turn; all of a class before any again."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from detection.training import checkpoints, randomness
 from detection.training.averaging import averaged
 from detection.training.batches import Batch, BatchSource
 from detection.training.devices import memory_errors
+from detection.training.processes import Processes
+from detection.training.read_ahead import read_ahead, threads_for
 from detection.training.schedule import Schedule, build_optimiser
 
 BEST = "best.safetensors"
@@ -54,7 +57,10 @@ class TrainingLoop:
     identity : str
         Digest of configuration and data; a checkpoint with another one is refused.
     after_epoch : callable, optional
-        Gets the number of the finished epoch and the network as it would be kept.
+        Gets the number of the finished epoch and the network as it would be kept; called in the first process.
+    processes : Processes, optional
+        Those this training is divided over. `training` gives their share of each step, and `configuration.batch_size`
+        is that of the whole step. Only the first writes files and tells of progress.
     """
 
     def __init__(
@@ -70,10 +76,13 @@ class TrainingLoop:
         progress: Progress,
         should_stop: ShouldStop,
         after_epoch: Callable[[int, nn.Module], None] | None = None,
+        processes: Processes | None = None,
     ) -> None:
+        self._processes = processes or Processes()
         with memory_errors(device):
-            self._model = model.to(device)
+            self._model = self._processes.prepared(model, device).to(device)
             self._average = averaged(model, configuration.weight_averaging) if configuration.weight_averaging else None
+            self._trained = self._processes.joined(self._model, device)
         self._kept = self._model if self._average is None else self._average.module
         self._training = training
         self._validation = validation
@@ -92,6 +101,7 @@ class TrainingLoop:
         self._durations: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._loading: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._validation_seconds = 0.0
+        self._threads = threads_for(device, self._processes.share.count)
 
     def run(self) -> tuple[list[EpochRecord], int]:
         """Train to the last epoch.
@@ -138,34 +148,52 @@ class TrainingLoop:
     def _train_epoch(self) -> None:
         self._model.train()
         first = self._first_step(self._at.epoch)
-        for step in range(self._at.step, self._steps()):
-            if self._should_stop():
-                raise Interrupted(self._checkpoint())
-            started = time.monotonic()
-            images, targets = self._training.batch(*divmod(first + step, self._training.steps()))
-            self._loading.append(time.monotonic() - started)
-            losses = self._losses(self._model, (images, targets))
-            parts = torch.stack(list(losses.values()))
-            total = parts.sum()
-            # One transfer from the device for the check and for all that is reported.
-            value, *numbers = torch.cat([total.detach()[None], parts.detach()]).tolist()
-            told = dict(zip(losses, numbers, strict=True))
-            if not math.isfinite(value):
-                raise self._non_finite(told)
-            self._optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            if self._configuration.gradient_limit:
-                nn.utils.clip_grad_norm_(self._model.parameters(), self._configuration.gradient_limit)
-            rate = self._schedule.rate()
-            self._optimiser.step()
-            self._schedule.after_step()
-            if self._average is not None:
-                self._average.update_parameters(self._model)
-            self._at.step = step + 1
-            self._at.loss_sum += value * len(images)
-            self._at.images_seen += len(images)
-            self._durations.append(time.monotonic() - started)
-            self._report_step(len(images), value, rate, told)
+        positions = [divmod(first + step, self._training.steps()) for step in range(self._at.step, self._steps())]
+        with self._ahead(self._training, positions) as batches:
+            for position in positions:
+                if self._processes.any(self._should_stop()):
+                    raise Interrupted(self._checkpoint())
+                started = time.monotonic()
+                batch = next(batches)
+                self._loading.append(time.monotonic() - started)
+                self._step(batch, position[1], started)
+
+    def _step(self, batch: Batch, step: int, started: float) -> None:
+        """One step of the optimiser; `step` is its place in the pass over the set."""
+        losses = self._losses(self._trained, batch)
+        parts = torch.stack(list(losses.values()))
+        total = parts.sum()
+        # One transfer from the device for the check and for all that is reported.
+        numbers = torch.cat([total.detach()[None], parts.detach()]).tolist()
+        images = len(batch[0])
+        share = self._processes.share
+        if share.count > 1:
+            size = self._configuration.batch_size
+            images = min(size, self._training.images() - step * size)
+            numbers = [value / images for value in self._processes.total([n * share.own(images) for n in numbers])]
+            total = total * share.weight(images)
+        value, told = numbers[0], dict(zip(losses, numbers[1:], strict=True))
+        if not math.isfinite(value):
+            raise self._non_finite(told)
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        if self._configuration.gradient_limit:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self._configuration.gradient_limit)
+        rate = self._schedule.rate()
+        self._optimiser.step()
+        self._schedule.after_step()
+        if self._average is not None:
+            self._average.update_parameters(self._model)
+        self._at.step += 1
+        self._at.loss_sum += value * images
+        self._at.images_seen += images
+        self._durations.append(time.monotonic() - started)
+        self._report_step(images, value, rate, told)
+
+    def _ahead(
+        self, source: BatchSource, positions: Sequence[tuple[int, int]]
+    ) -> AbstractContextManager[Iterator[Batch]]:
+        return read_ahead(source, positions, threads=self._threads, pinned=self._device.type == "cuda")
 
     def _close_epoch(self) -> None:
         at = self._at
@@ -180,9 +208,10 @@ class TrainingLoop:
         if deciding is not None and deciding < at.best_loss:
             at.best_loss, at.best_epoch = float(deciding), at.epoch
             # Before the checkpoint: killed in between, the epoch is repeated and writes the same weights again.
-            checkpoints.write_weights(self._directory / BEST, self._kept.state_dict())
-        if self._after_epoch is not None:
-            self._after_epoch(at.epoch, self._kept)
+            self._processes.by_first(lambda: checkpoints.write_weights(self._directory / BEST, self._kept.state_dict()))
+        after_epoch = self._after_epoch
+        if after_epoch is not None:
+            self._processes.by_first(lambda: after_epoch(at.epoch, self._kept))
         path = self._checkpoint()
         metrics: dict[str, Any] = {
             "training_loss": training_loss,
@@ -196,36 +225,49 @@ class TrainingLoop:
 
     @torch.no_grad()
     def _validate(self) -> float | None:
-        """Mean loss over the validation set, with the same random samples of anchors and regions every time."""
+        """Mean loss over the validation set, with the same random samples of anchors and regions every time.
+
+        The batches, each with a seed of its own, are divided over the processes; who computes one makes no difference.
+        """
         if self._validation is None:
             return None
         started = time.monotonic()
+        self._processes.level(self._kept)
         self._kept.train()
         for module in self._kept.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
         total = 0.0
         stopped = False
-        with randomness.fixed(self._configuration.seed):
-            for step in range(self._validation.steps()):
+        share = self._processes.share
+        positions = [(0, step) for step in range(share.rank, self._validation.steps(), share.count)]
+        seed = self._configuration.seed
+        with randomness.fixed(seed, self._device), self._ahead(self._validation, positions) as batches:
+            for _, step in positions:
                 stopped = self._should_stop()
                 if stopped:
                     break
-                batch = self._validation.batch(0, step)
+                batch = next(batches)
+                torch.manual_seed(seed + step)
                 losses = {name: float(loss) for name, loss in self._losses(self._kept, batch).items()}
                 value = sum(losses.values())
-                if not math.isfinite(value):
+                if not math.isfinite(value) and share.count == 1:
                     raise self._non_finite(losses)
                 total += value * len(batch[0])
-        if stopped:
+        total, stops = self._processes.total([total, float(stopped)])
+        if stops:
             # Outside the borrowed random states: the epoch is trained, its validation starts again.
             raise Interrupted(self._checkpoint())
+        if not math.isfinite(total):
+            raise self._non_finite({"validation": total})
         self._validation_seconds = time.monotonic() - started
         return total / self._validation.images()
 
     def _losses(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        images = [image.to(self._device) for image in batch[0]]
-        targets = [{name: value.to(self._device) for name, value in target.items()} for target in batch[1]]
+        images = [image.to(self._device, non_blocking=True) for image in batch[0]]
+        targets = [
+            {name: value.to(self._device, non_blocking=True) for name, value in target.items()} for target in batch[1]
+        ]
         mixed = self._configuration.mixed_precision and self._device.type == "cuda"
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=mixed):
             losses: Mapping[str, Tensor] = model(images, targets)
@@ -241,6 +283,7 @@ class TrainingLoop:
 
     def _checkpoint(self) -> Path:
         at = self._at
+        own, *others = self._processes.gather(randomness.state(self._device))
         state = {
             "identity": self._identity,
             "position": {**asdict(at), "curve": [asdict(entry) for entry in at.curve]},
@@ -249,9 +292,11 @@ class TrainingLoop:
             "optimiser": self._optimiser.state_dict(),
             "scheduler": self._schedule.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
-            "random": randomness.state(),
+            "random": own,
+            "random_of_others": others,
         }
-        return checkpoints.write(self._directory, state, epoch=at.epoch, step=at.step)
+        self._processes.by_first(lambda: checkpoints.write(self._directory, state, epoch=at.epoch, step=at.step))
+        return checkpoints.path_of(self._directory, at.epoch, at.step)
 
     def _resume(self) -> None:
         state = checkpoints.newest(self._directory, lambda text: self._emit("log", {}, text))
@@ -269,7 +314,10 @@ class TrainingLoop:
         self._schedule.load_state_dict(state["scheduler"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
-        randomness.restore(state["random"])
+        random = [state["random"], *state.get("random_of_others", [])]
+        rank = self._processes.share.rank
+        if rank < len(random):
+            randomness.restore(random[rank], self._device)
         self._emit("log", {}, f"Going on after epoch {self._at.epoch}, step {self._at.step}")
 
     def _report_step(self, images: int, loss: float, rate: float, losses: Mapping[str, float]) -> None:
@@ -292,6 +340,8 @@ class TrainingLoop:
 
     def _emit(self, event: str, metrics: dict[str, Any], message: str) -> None:
         """Epochs and steps count from 1; an epoch event carries the epoch just finished."""
+        if not self._processes.first:
+            return
         running = event == "step"
         self._progress(
             {

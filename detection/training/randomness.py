@@ -21,28 +21,34 @@ def start(seed: int) -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def state() -> dict[str, Any]:
-    """Generator states of every device."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+def start_own(seed: int, rank: int) -> None:
+    """Give a further process of a training draws of its own, once all have built the same network."""
+    if rank:
+        torch.manual_seed(int(np.random.SeedSequence([seed, rank]).generate_state(1)[0]))
+
+
+def state(device: torch.device) -> dict[str, Any]:
+    """States of the generators of the processor and of `device`."""
+    cuda = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
     return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
-def restore(saved: dict[str, Any]) -> None:
-    """Set the generators to a saved `state`; CUDA states are used only where as many devices are present."""
+def restore(saved: dict[str, Any], device: torch.device) -> None:
+    """Set the generators to a saved `state`; that of CUDA only where there is one."""
     torch.set_rng_state(saved["cpu"])
-    if torch.cuda.is_available() and len(saved["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(saved["cuda"])
+    if device.type == "cuda" and saved["cuda"]:
+        torch.cuda.set_rng_state(saved["cuda"][0], device)
 
 
 @contextmanager
-def fixed(seed: int) -> Iterator[None]:
+def fixed(seed: int, device: torch.device) -> Iterator[None]:
     """Draw from `seed` inside, and leave the generators as they were."""
-    saved = state()
+    saved = state(device)
     torch.manual_seed(seed)
     try:
         yield
     finally:
-        restore(saved)
+        restore(saved, device)
 
 
 def generator(seed: int, *purpose: int) -> np.random.Generator:
