@@ -25,12 +25,17 @@ def drawn(row: Compared) -> bool:
     return row.interval["low"] is not None and row.interval["n"] >= FEWEST_SHOWN
 
 
-def words(row: Compared) -> str:
-    """The difference as plain text."""
-    parts = interval_parts(row.interval, signed=True)
+def words_of(interval: dict[str, Any]) -> str:
+    """A difference as plain text."""
+    parts = interval_parts(interval, signed=True)
     if "undefined" in parts:
         return f"{parts['undefined']}: {parts['reason']}"
-    said = " ".join(part for part in (parts["value"], parts["range"], parts["n"]) if part)
+    return " ".join(part for part in (parts["value"], parts["range"], parts["n"]) if part)
+
+
+def words(row: Compared) -> str:
+    """The difference with its p values as plain text."""
+    said = words_of(row.interval)
     if row.adjusted is None or row.p_value is None:
         return said
     return f"{said}, p {row.p_value:.3f}, adjusted {row.adjusted:.3f} ({row.family})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from django.db.models import Prefetch
@@ -54,10 +54,10 @@ def subgroups(experiment: Experiment, group: str, cases_url: Callable[..., str] 
     -------
     list of dict
         One entry a test set: ``{"label", "runs": [Run], "kinds": [{"label", "rows": [{"label", "numbers", "urls",
-        "differences", "cells"}]}], "reference", "compared"}``; ``cells`` has the three lists run by run. ``numbers`` has
-        one interval a run. ``differences`` has one entry a run, None for the reference and where there is none:
+        "differences", "cells"}]}], "reference", "compared"}``; ``cells`` has the three lists run by run. ``numbers``
+        has one interval a run. ``differences`` has one entry a run, None for the reference and where there is none:
         ``{"interval", "p_value", "adjusted"}`` against the reference arm with the same seed, corrected after Benjamini
-        and Hochberg over all subgroups of the test set. Subgroups of under ten lesion views carry their n and no value
+        and Hochberg over all subgroups shown of the test set. Subgroups of under ten lesion views carry their n and no value
         (`core.templatetags.cemlab.interval`).
     """
     found = selectors.evaluations(experiment)
@@ -68,12 +68,13 @@ def subgroups(experiment: Experiment, group: str, cases_url: Callable[..., str] 
             continue
         traits = traits_of(experiment, test_set)
         by_run = {run.pk: _sensitivities(found[run.pk, test_set], group, traits) for run in runs}
-        differences = _differences(experiment, runs, test_set, group, traits)
+        known = {kind: sorted({name for of, name in by_run[runs[0].pk] if of == kind}, key=_order) for kind in KINDS}
+        # one subgroup alone, or none known, says nothing that the whole does not
+        shown = {(kind, name) for kind, names in known.items() for name in names if len(names) > 1}
+        differences = _differences(experiment, runs, test_set, group, traits, shown)
         kinds = []
         for kind, label in KINDS.items():
-            names = sorted({name for of, name in by_run[runs[0].pk] if of == kind}, key=_order)
-            # one subgroup alone, or none known, says nothing that the whole does not
-            if len(names) > 1:
+            if names := [name for name in known[kind] if (kind, name) in shown]:
                 kinds.append(
                     {
                         "label": label,
@@ -173,7 +174,12 @@ def _sensitivities(evaluation: Evaluation, group: str, traits: Traits) -> dict[S
 
 
 def _differences(
-    experiment: Experiment, runs: Iterable[Run], test_set: str, group: str, traits: Traits
+    experiment: Experiment,
+    runs: Iterable[Run],
+    test_set: str,
+    group: str,
+    traits: Traits,
+    shown: Collection[Subgroup],
 ) -> dict[tuple[int, str, str], dict[str, Any]]:
     """Differences against the reference arm by run, kind and name, with p values corrected over all of them."""
     from detection.evaluation.hypothesis_tests import benjamini_hochberg
@@ -187,7 +193,8 @@ def _differences(
         if reference is None or other is None or run.arm_id == reference.pk or (other.pk, test_set) not in found:
             continue
         pair = found[run.pk, test_set], found[other.pk, test_set]
-        for (kind, name), one in _compared(pair[0], pair[1], group, traits).items():
+        compared = _compared(pair[0], pair[1], group, traits)
+        for (kind, name), one in ((subgroup, one) for subgroup, one in compared.items() if subgroup in shown):
             # a p value of a difference that is itself not shown enters no family
             enough = one["interval"]["n"] >= FEWEST_SHOWN
             made[run.pk, kind, name] = {**one, "p_value": one["p_value"] if enough else None}

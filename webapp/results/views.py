@@ -18,39 +18,35 @@ from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
 from webapp.experiments.models import Experiment
 from webapp.experiments.views import chip
 from webapp.results import cases as behind
-from webapp.results import comparison_figure, exports, figures, levels, selectors, services, subgroups, thresholds
+from webapp.results import (
+    comparison_figure,
+    exports,
+    figures,
+    levels,
+    overview,
+    selectors,
+    services,
+    subgroups,
+    thresholds,
+)
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
 from webapp.results.verdict import verdict
 
 A_PAGE = 50
+EXPERIMENTS_A_PAGE = 20
 
 
 @require_safe
 @project_page()
 def result_list(request: HttpRequest, project: Project) -> HttpResponse:
-    """`<project>/results/`: experiments with whether their test sets are open; no numbers, so no look."""
-    page = Paginator(selectors.experiments_with_results(request.user, project), A_PAGE).get_page(
+    """`<project>/results/`: what each experiment asked and what came out, as far as someone has opened it; no look."""
+    page = Paginator(selectors.experiments_with_results(request.user, project), EXPERIMENTS_A_PAGE).get_page(
         request.GET.get("page")
     )
-    return render(
-        request,
-        "results/list.html",
-        {
-            "page": page,
-            "entries": [
-                {
-                    "experiment": one,
-                    "chip": chip(one),
-                    "open": experiments.run_counts(one).open,
-                    "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint),
-                    "looks": selectors.looks(one),
-                }
-                for one in page
-            ],
-        },
-    )
+    entries = overview.entries(page, project)
+    return render(request, "results/list.html", {"page": page, "entries": entries, "forest": overview.forest(entries)})
 
 
 @require_safe
