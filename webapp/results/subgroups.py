@@ -57,8 +57,8 @@ def subgroups(experiment: Experiment, group: str, cases_url: Callable[..., str] 
         "differences", "cells"}]}], "reference", "compared"}``; ``cells`` has the three lists run by run. ``numbers``
         has one interval a run. ``differences`` has one entry a run, None for the reference and where there is none:
         ``{"interval", "p_value", "adjusted"}`` against the reference arm with the same seed, corrected after Benjamini
-        and Hochberg over all subgroups shown of the test set. Subgroups of under ten lesion views carry their n and no value
-        (`core.templatetags.cemlab.interval`).
+        and Hochberg over all subgroups shown of the test set. Subgroups of under ten lesion views carry their n and no
+        value (`core.templatetags.cemlab.interval`).
     """
     found = selectors.evaluations(experiment)
     panels = []

@@ -30,11 +30,12 @@ def ended(experiment: Experiment) -> Experiment:
 
 @pytest.fixture
 def known(ended: Experiment) -> Experiment:
-    """Age of every third patient and density of every second exam are recorded."""
+    """Age of every third patient is recorded, and the density of exams, two and two, half of them malignant."""
     Patient.objects.filter(pk__in=Patient.objects.order_by("pk").values_list("pk", flat=True)[::3]).update(age=55)
-    for exam in Exam.objects.order_by("pk")[::2]:
-        exam.attributes = {"breast_density": "C"}
-        exam.save()
+    for place, exam in enumerate(Exam.objects.order_by("pk")):
+        if place % 4 < 2:
+            exam.attributes = {"breast_density": "C"}
+            exam.save()
     return ended
 
 
