@@ -176,6 +176,7 @@ TABLE: dict[str, list[Row]] = {
     "experiments:list": [page()],
     "experiments:new": [page(role="researcher"), page(method="POST", role="researcher", answers=(400, 422))],
     "experiments:consequences": [write(role="researcher", answers=OK)],
+    "experiments:compare": [page(query={"run": "@compared"})],
     "experiments:experiment": [page("number=experiment")],
     "experiments:launch": [write("number=open", role="researcher")],
     "experiments:runs": [page("number=experiment")],

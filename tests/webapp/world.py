@@ -208,6 +208,7 @@ def address_values(world: World) -> dict[str, Any]:
         "table": "differences",
         "arm": run.arm.position,
         "seed": run.seed,
+        "compared": f"{world.experiment.number}-{run.arm.position}-{run.seed}",
         "artifact": world.artifact.pk,
         "batch": world.batch.number,
         "synthetic": world.synthetic.pk,

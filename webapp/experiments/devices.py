@@ -22,6 +22,14 @@ def graphics_cards() -> tuple[str, ...]:
     return tuple(line.strip() for line in listing.stdout.splitlines() if line.strip())
 
 
-def devices() -> dict[str, str]:
-    """Device name → words for the form."""
+def single_devices() -> dict[str, str]:
+    """Device name → words for the form; each device alone."""
     return {"cpu": "CPU"} | {f"cuda:{number}": name for number, name in enumerate(graphics_cards())}
+
+
+def devices() -> dict[str, str]:
+    """Device name → words for the form; before the single GPUs, where there are several, all of them together."""
+    cards = graphics_cards()
+    numbers = ",".join(str(number) for number in range(len(cards)))
+    together = {f"cuda:{numbers}": f"all {len(cards)} GPUs together"} if len(cards) > 1 else {}
+    return {"cpu": "CPU"} | together | single_devices()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ CURVES = ("training_loss", "validation_loss", "learning_rate")
 """Numbers of an epoch that are kept as curves."""
 PACE = ("images_per_second", "loading_share")
 """Numbers of the last steps that are kept with the epoch they end."""
+MEMORY = ("memory_bytes",)
+"""Most memory used so far, of the GPU or, on a processor, of the process; the most of several."""
 
 
 class Follower:
@@ -54,7 +54,7 @@ class Follower:
     def _epoch(self, event: Mapping[str, Any]) -> None:
         epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1
         curves = _numbers(event, CURVES)
-        metrics = curves | self._pace | {"memory_bytes": float(memory_used(self._context.job.device))}
+        metrics = curves | self._pace | _numbers(event, MEMORY)
         with self._context.atomic():
             services.record_metrics(run=self._run, epoch=epoch, metrics=metrics, attempt=self._context.job.attempt)
         numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(curves.items()))
@@ -74,14 +74,3 @@ class Follower:
 def _numbers(event: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:
     given = event.get("metrics") or {}
     return {name: float(given[name]) for name in names if isinstance(given.get(name), int | float)}
-
-
-def memory_used(device: str) -> int:
-    """Most memory used so far, in bytes: of the graphics card by this training, else of this process."""
-    if device.startswith("cuda"):
-        # Imported here: only the job's process, which trains, comes this far.
-        import torch
-
-        return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak

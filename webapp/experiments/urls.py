@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webapp.experiments import design_views, run_views, views
+from webapp.experiments import comparison_views, design_views, run_views, views
 
 app_name = "experiments"
 RUN = "experiments/<int:number>/runs/<int:arm>-<int:seed>/"
@@ -11,6 +11,7 @@ urlpatterns = [
     path("experiments/", views.experiment_list, name="list"),
     path("experiments/new/", design_views.new, name="new"),
     path("experiments/new/consequences/", design_views.panel, name="consequences"),
+    path("experiments/compare/", comparison_views.compare, name="compare"),
     path("experiments/<int:number>/", views.experiment, name="experiment"),
     path("experiments/<int:number>/launch/", design_views.launch, name="launch"),
     path("experiments/<int:number>/runs/", views.runs, name="runs"),
