@@ -214,6 +214,7 @@ TABLE: dict[str, list[Row]] = {
     ],
     "results:levels": [page("number=experiment")],
     "results:calibration": [page("number=experiment")],
+    "results:outlines": [page("number=experiment")],
     "results:curves": [page("number=experiment")],
     "results:threshold": [
         page(

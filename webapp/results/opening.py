@@ -19,6 +19,7 @@ TABS = {
     "levels": "Levels",
     "curves": "Curves and threshold",
     "calibration": "Calibration",
+    "outlines": "Outlines",
     "failures": "Misses and subgroups",
     "report": "Report",
 }

@@ -12,7 +12,7 @@ from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.experiments.models import Experiment
-from webapp.results import calibration, calibration_figures, levels, selectors
+from webapp.results import calibration, calibration_figures, levels, outlines, selectors
 from webapp.results.cases import cases_address
 from webapp.results.curves import COLOURS
 from webapp.results.opening import open_part, tabs
@@ -60,6 +60,21 @@ def calibration_page(request: HttpRequest, project: Project, number: int) -> Htt
             "sentence": calibration.SENTENCES[what],
             "panels": calibration_figures.panels(found, what, cases_address(project, number)),
         },
+    )
+
+
+@require_safe
+@project_page()
+def outline_page(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+    """`<project>/results/<number>/outlines/?group=`: Dice of the found lesions."""
+    found = open_part(request, project, number, "outlines")
+    if isinstance(found, HttpResponse):
+        return found
+    group = _group(request)
+    return render(
+        request,
+        "results/outlines.html",
+        {**_shared(found, project, "outlines", group), "panels": outlines.panels(found, group, project)},
     )
 
 

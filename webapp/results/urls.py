@@ -10,6 +10,7 @@ urlpatterns = [
     path("results/<int:number>/", views.experiment, name="experiment"),
     path("results/<int:number>/levels/", panel_views.level_page, name="levels"),
     path("results/<int:number>/calibration/", panel_views.calibration_page, name="calibration"),
+    path("results/<int:number>/outlines/", panel_views.outline_page, name="outlines"),
     path("results/<int:number>/curves/", curve_views.curve_page, name="curves"),
     path("results/<int:number>/threshold/", curve_views.threshold_cases, name="threshold"),
     path("results/<int:number>/failures/", failure_views.failure_page, name="failures"),
