@@ -89,9 +89,13 @@ def hashes(basis: Basis) -> Section:
                 )
             ),
             Table(
-                (("Run", 0.26), ("Of", 0.16), ("SHA-256", 0.58)),
+                (("Run", 0.21), ("Of", 0.14), ("SHA-256", 0.65)),
                 tuple(rows),
-                "Weights of every run, and what each evaluation was made from (truth, findings and protocol).",
+                basis.caption(
+                    "Weights of every run, and what each evaluation was made from: truth, findings and protocol",
+                    n=f"{len(basis.runs)} runs; {basis.size()}",
+                    method="SHA-256",
+                ),
             ),
         ),
     )

@@ -133,13 +133,20 @@ def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluatio
         )
     if not rows:
         return [Text(f"No calibration is shown: {'; '.join(left_out)}.")]
+    size = f"located findings in the table; {basis.size([test_set])}"
     caption = basis.caption(
-        "Share of malignant lesions against the probability of malignancy, in bins of equal width; located "
-        "findings above the protocol's threshold" + (f". Not shown: {'; '.join(left_out)}" if left_out else ""),
-        n=f"located findings in the table; {basis.size([test_set])}",
-        method="bars are Wilson intervals; Brier score with a bootstrap over patients; intercept and slope of a "
-        "logistic regression on the logit, 0 and 1 when calibrated; undefined where one class is missing or the "
-        "classes are fully apart",
+        "Share of malignant lesions against the probability of malignancy, in bins of equal width; located findings "
+        "above the protocol's threshold" + (f". Not shown: {'; '.join(left_out)}" if left_out else ""),
+        n=size,
+        method="mean probability and share of each bin; bars are Wilson intervals",
+        test_sets=[test_set],
+    )
+    numbers = basis.caption(
+        "Calibration in numbers; intercept and slope are 0 and 1 when calibrated, and undefined where one class is "
+        "missing or the classes are fully apart",
+        n=size,
+        method="Brier score with a bootstrap over patients; error: mean distance of the bins, weighted with their "
+        "findings; logistic regression on the logit",
         test_sets=[test_set],
     )
     plot = Plot(
@@ -148,7 +155,7 @@ def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluatio
     table = Table(
         (("Run", 0.3), ("Brier score", 0.34), ("Calibration error", 0.14), ("Intercept", 0.11), ("Slope", 0.11)),
         tuple(rows),
-        caption,
+        numbers,
         frozenset({2, 3, 4}),
     )
     return [Figure((plot,), caption, height=200), table]
@@ -159,7 +166,7 @@ def _dice(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) ->
     for place, (run, evaluation) in enumerate(members):
         found = [one for one in evaluation.result["lesions"] if one["outcome"] == "TP"]
         values = [float(one["dice"]) for one in found if one.get("dice") is not None]
-        said.append(f"{run} {len(values)} of {len(found)} found lesion views")
+        said.append(f"{run}: {len(values)} of {len(found)} found lesion views")
         if len(values) >= FEWEST_SHOWN:
             series += _violin(str(run), values, place)
     if not series:

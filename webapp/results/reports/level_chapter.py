@@ -13,35 +13,42 @@ from webapp.results.selectors import TEST_SETS
 
 
 def levels_chapter(basis: Basis) -> Section:
-    """One table a test set: every level and run."""
-    blocks: list[Block] = []
-    for panel in levels.panels(basis.experiment, GROUP, nowhere):
-        if panel["levels"]:
-            blocks.append(_table(basis, panel))
-        else:
-            blocks.append(Text(f"No run was evaluated on the {panel['label']} test set."))
-    return Section("Levels", tuple(blocks))
+    """One table a level: every run on every test set."""
+    panels = [panel for panel in levels.panels(basis.experiment, GROUP, nowhere) if panel["levels"]]
+    blocks: list[Block] = [
+        _table(
+            basis,
+            label,
+            [(panel["test_set"], one) for panel in panels for one in panel["levels"] if one["level"] == level],
+        )
+        for level, label in levels.LEVELS.items()
+        if panels
+    ]
+    return Section("Levels", tuple(blocks) or (Text("No run was evaluated."),))
 
 
-def _table(basis: Basis, panel: dict[str, Any]) -> Table:
-    test_set = panel["test_set"]
+def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -> Table:
+    rows = [(test_set, row) for test_set, block in blocks for row in block["rows"]]
+    numbers = [dict(zip(levels.COLUMNS, (number for number, _ in row["cells"]), strict=True)) for _, row in rows]
+    shown = [name for name in levels.COLUMNS if any(one[name]["value"] is not None for one in numbers)]
+    left_out = [
+        f"{levels.COLUMNS[name][0]} is {numbers[0][name]['reason']}" for name in levels.COLUMNS if name not in shown
+    ]
     counted = "; ".join(
-        f"{level['label'].lower()} {level['rows'][0]['units']} units, {level['rows'][0]['malignant']} with a malignant "
-        f"lesion, {level['rows'][0]['unscored']} not scored"
-        for level in panel["levels"]
+        f"{TEST_SETS[test_set]} {block['rows'][0]['units']} units, {block['rows'][0]['malignant']} with a malignant "
+        f"lesion, {block['rows'][0]['unscored']} not scored"
+        for test_set, block in blocks
+        if block["rows"]
     )
     return Table(
-        (("Level, run", 0.25), *((words, 0.15) for words, _ in levels.COLUMNS.values())),
+        (("Test set, run", 0.25), *((levels.COLUMNS[name][0], 0.75 / len(shown)) for name in shown)),
         tuple(
-            (f"{level['label']}: {row['run']}", *(cell(number) for number, _ in row["cells"]))
-            for level in panel["levels"]
-            for row in level["rows"]
+            (f"{TEST_SETS[test_set].capitalize()}, {row['run']}", *(cell(one[name]) for name in shown))
+            for (test_set, row), one in zip(rows, numbers, strict=True)
         ),
         basis.caption(
-            f"All malignant lesions, {TEST_SETS[test_set]} test, counted at each level: value, interval, n; no value "
-            "under n=10",
-            n=f"in the table; {counted}; {basis.size([test_set])}",
-            method=" ".join(level["sentence"] for level in panel["levels"] if level["sentence"]),
-            test_sets=[test_set],
+            ". ".join([f"{label}: all malignant lesions, value, interval, n; no value under n=10", *left_out]),
+            n=f"in the table; {counted}; {basis.size()}",
+            method=next((block["sentence"] for _, block in blocks if block["sentence"]), "none: nothing is defined"),
         ),
     )

@@ -78,7 +78,7 @@ def _panels(basis: Basis, rows: list[Row]) -> Figure:
             )
         )
     left_out = {
-        f"{GROUPS[row.group].lower()}, {TEST_SETS[row.test_set]}, {label.lower()}"
+        f"{GROUPS[row.group].lower()}, {TEST_SETS[row.test_set]}, {label}"
         for row in rows
         for measure, label in MEASURES.items()
         if not figures.shown(row.numbers[measure])

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from reportlab.graphics import renderPDF
+from reportlab.graphics.shapes import Drawing
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -153,10 +155,7 @@ def _set(blocks: Sequence[Block], counters: _Counters) -> Iterator[Flowable]:
             yield _facts(block)
         elif isinstance(block, Figure):
             counters.figures += 1
-            made = drawing(block, WIDTH)
-            made.keepWithNext = 1
-            made.spaceBefore = 6
-            yield made
+            yield _Picture(drawing(block, WIDTH))
             yield Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
         else:
             counters.tables += 1
@@ -234,6 +233,23 @@ def _table(block: Table) -> PlatypusTable:
         )
     )
     return made
+
+
+class _Picture(Flowable):
+    """A drawing that stays with its caption."""
+
+    keepWithNext = 1
+
+    def __init__(self, made: Drawing) -> None:
+        super().__init__()
+        self._made = made
+        self.width, self.height = made.width, made.height
+
+    def getSpaceBefore(self) -> float:
+        return 6
+
+    def draw(self) -> None:
+        renderPDF.draw(self._made, self.canv, 0, 0)
 
 
 class _Document(BaseDocTemplate):
