@@ -34,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(chosen.run(chosen))
     except Interrupted as error:
-        return _say(error, _INTERRUPTED)
+        code = _say(error, _INTERRUPTED)
+        # Agreed on by all processes: no reason for torchrun to raise an alarm, and who follows has been told.
+        return 0 if FOLLOWED in os.environ and error.checkpoint is not None else code
     except (DetectionError, ImagingError) as error:
         return _say(error, _FAILED)
     except (ConfigurationError, OSError, ValueError, KeyError) as error:

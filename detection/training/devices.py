@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +39,14 @@ def resolve(name: str) -> torch.device:
                 "Choose a lower number.",
             )
     return device
+
+
+def memory_peak(device: torch.device) -> int:
+    """Most memory used so far, in bytes: of the GPU by this process, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 @contextmanager

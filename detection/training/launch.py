@@ -110,8 +110,9 @@ def _follow(
 
 
 def _read(output: IO[bytes], lines: queue.Queue[bytes | None]) -> None:
-    for line in output:
-        lines.put(line)
+    with output:
+        for line in output:
+            lines.put(line)
     lines.put(None)
 
 

@@ -21,7 +21,7 @@ from detection.errors import CheckpointMismatch, Interrupted, NonFiniteLoss
 from detection.training import checkpoints, randomness
 from detection.training.averaging import averaged
 from detection.training.batches import Batch, BatchSource
-from detection.training.devices import memory_errors
+from detection.training.devices import memory_errors, memory_peak
 from detection.training.processes import Processes
 from detection.training.read_ahead import read_ahead, threads_for
 from detection.training.schedule import Schedule, build_optimiser
@@ -219,6 +219,7 @@ class TrainingLoop:
             "learning_rate": rate,
             "best_epoch": at.best_epoch,
             "seconds_left": self._seconds_left(),
+            "memory_bytes": max(self._processes.gather(memory_peak(self._device))),
         }
         self._emit("epoch", metrics, f"Epoch {at.epoch} of {self._configuration.epochs} done")
         self._emit("checkpoint", {}, path.name)

@@ -55,7 +55,8 @@ def attempt(job_id: int) -> None:
 
 def _note_waiting(job: Job) -> None:
     """Say on the page what the job waits for; it is sent again when the device is given back."""
-    holder = DeviceLease.objects.filter(device=job.device).values_list("job__name", flat=True).first()
+    leases = DeviceLease.objects.filter(device__in=lease.parts(job.device), job__isnull=False).order_by("device")
+    holder = leases.values_list("job__name", flat=True).first()
     used = f", used by “{holder}”" if holder else ""
     text = f"Waits for {job.device}{used}"[:200]
     waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).exclude(message=text)
@@ -63,12 +64,19 @@ def _note_waiting(job: Job) -> None:
 
 
 def _offer(device: str) -> None:
-    """Send the job that has waited longest for this device, so that it need not wait for the reaper."""
-    waiting = Job.objects.filter(state=JobState.QUEUED, device=device)
+    """Send the job that has waited longest for each of these devices, so that it need not wait for the reaper.
+
+    Jobs before it that want further devices are sent too: whether those are free shows when they are taken.
+    """
+    waiting = Job.objects.filter(state=JobState.QUEUED)
     uses = {name for name in waiting.values_list("kind", flat=True).distinct() if _uses_device(name)}
-    next_job = waiting.filter(kind__in=uses).order_by("pk").first()
-    if next_job is not None:
-        delivery.send(next_job.pk, next_job.queue)
+    free = set(lease.parts(device))
+    for job in waiting.filter(kind__in=uses).order_by("pk"):
+        wanted = set(lease.parts(job.device))
+        if free & wanted:
+            delivery.send(job.pk, job.queue)
+        if wanted <= free:
+            free -= wanted
 
 
 def _uses_device(name: str) -> bool:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Now
 
+from detection.devices import members
 from webapp.jobs import transitions
 from webapp.jobs.clock import DatabaseSeconds
 from webapp.jobs.models import DeviceLease, Job, JobState
@@ -78,17 +79,27 @@ def renew(job_id: int, token: str) -> bool:
 
 
 def acquire_device(device: str, job: Job, token: str) -> bool:
-    """Take a device for one job; false while another job's lease on it is alive."""
-    DeviceLease.objects.get_or_create(device=device)
-    row = DeviceLease.objects.filter(device=device)
-    free = row.filter(token="") | row.filter(lease_until__lt=DatabaseSeconds())
-    until = DatabaseSeconds() + settings.JOB_LEASE_SECONDS
-    return bool(free.update(job=job, token=token, lease_until=until))
+    """Take a device, or every one of several, for one job; false while another job's lease on one is alive."""
+    for name in parts(device):
+        DeviceLease.objects.get_or_create(device=name)
+        row = DeviceLease.objects.filter(device=name)
+        free = row.filter(token="") | row.filter(lease_until__lt=DatabaseSeconds())
+        until = DatabaseSeconds() + settings.JOB_LEASE_SECONDS
+        if not free.update(job=job, token=token, lease_until=until):
+            release_device(device, token)
+            return False
+    return True
 
 
 def release_device(device: str, token: str) -> bool:
     """Give the device back; false when the token no longer holds it."""
-    return bool(DeviceLease.objects.filter(device=device, token=token).update(job=None, token="", lease_until=None))
+    held_rows = DeviceLease.objects.filter(device__in=parts(device), token=token)
+    return bool(held_rows.update(job=None, token="", lease_until=None))
+
+
+def parts(device: str) -> list[str]:
+    """The devices that a name stands for, each once, in the order in which they are taken (`detection.devices`)."""
+    return sorted(set(members(device)))
 
 
 def expire_leases_of(worker: str) -> int:

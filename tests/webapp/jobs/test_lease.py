@@ -71,6 +71,31 @@ def test_a_device_serves_one_job_at_a_time(submit) -> None:
     assert lease.acquire_device("cuda:0", second, "three")
 
 
+def test_several_devices_are_taken_together_or_not_at_all(submit) -> None:
+    one, both = submit(device="cuda:1"), submit(device="cuda:0,1")
+    assert lease.acquire_device("cuda:1", one, "one")
+    assert not lease.acquire_device("cuda:0,1", both, "both")
+    assert lease.acquire_device("cuda:0", one, "third"), "what the others left is free"
+    assert lease.release_device("cuda:1", "one")
+    assert lease.release_device("cuda:0", "third")
+    assert lease.acquire_device("cuda*2", both, "both")
+    assert not lease.acquire_device("cuda:0", one, "one")
+    assert lease.release_device("cuda*2", "both")
+    assert lease.acquire_device("cuda:1", one, "one")
+
+
+def test_a_freed_device_is_offered_to_jobs_that_want_it_with_others_too(submit, sent) -> None:
+    jobs = [submit(queue="gpu", device=name) for name in ("cuda:1", "cuda:0,1", "cuda:0", "cuda:0")]
+    for job in jobs:
+        registry._kinds[job.kind] = replace(registry._kinds[job.kind], uses_device=True)
+    sent.clear()
+    attempt._offer("cuda:0,1")
+    assert sent == [jobs[0].pk, jobs[1].pk, jobs[2].pk]
+    sent.clear()
+    attempt._offer("cuda:0")
+    assert sent == [jobs[1].pk, jobs[2].pk]
+
+
 def test_a_device_of_a_dead_worker_becomes_free_when_its_lease_runs_out(submit) -> None:
     first, second = submit(), submit()
     assert lease.acquire_device("cpu", first, "one")
