@@ -139,7 +139,7 @@ def checklists(request: HttpRequest, project: Project, number: int) -> HttpRespo
 def _save(request: HttpRequest, found: Experiment) -> tuple[dict[str, str], dict[str, str]]:
     """What was sent, and what could not be stored, by topic; every other topic is stored."""
     assert isinstance(request.user, User)
-    given = {name.removeprefix("text-"): text for name, text in request.POST.items() if name.startswith("text-")}
+    given = {name.removeprefix("text-"): str(text) for name, text in request.POST.items() if name.startswith("text-")}
     errors: dict[str, str] = {}
     for topic, text in given.items():
         seen = request.POST.get(f"revision-{topic}", "0")
@@ -148,7 +148,7 @@ def _save(request: HttpRequest, found: Experiment) -> tuple[dict[str, str], dict
                 actor=request.user,
                 experiment=found,
                 topic=topic,
-                text=str(text),
+                text=text,
                 revision=int(seen) if seen.isdecimal() and len(seen) < 9 else 0,
             )
         except NotAllowed as error:

@@ -9,9 +9,10 @@ class ReviewsConfig(AppConfig):
         """Rail entry, panel of the home; queues and answers are only ever added to."""
         from webapp.core import guards
         from webapp.core.guards import Guard
-        from webapp.reviews import models, pages
+        from webapp.reviews import models, pages, report
 
         pages.register()
+        report.register()
         guards.register(
             Guard("review_queue_fixed", "reviews_reviewqueue", "UPDATE", "OLD.id IS NOT NULL", "a queue never changes"),
             Guard("review_item_fixed", "reviews_reviewitem", "UPDATE", "OLD.id IS NOT NULL", "an item never changes"),

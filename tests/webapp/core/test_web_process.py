@@ -24,7 +24,7 @@ print(*sorted(sys.modules))
 """
 NEVER = {"torch", "torchvision", "radiomics", "SimpleITK", "xgboost"}
 """Not in the web process at all."""
-ON_USE = {"cv2", "scipy", "skimage", "statsmodels", "imagecodecs", "pydicom", "PIL", "pandas", "sklearn"}
+ON_USE = {"cv2", "scipy", "skimage", "statsmodels", "imagecodecs", "pydicom", "PIL", "pandas", "sklearn", "reportlab"}
 """Loaded by the request or the job that needs them, so that the process and every command start fast."""
 PARTS = {"simulation.case", "simulation.settings", "simulation.phantom", "detection.evaluation.test_set"}
 
