@@ -193,7 +193,7 @@ def _row(project: Project, application: ModelApplication, applied: AppliedView) 
         "images": [
             {
                 "label": f"{view}, {words}",
-                "url": thumbnail_url(project, images[kind].pk) if kind in images else None,
+                "url": thumbnail_url(project, images[kind].pk) if kind in images and images[kind].thumbnail else None,
             }
             for kind, words in (("low_energy", "low energy"), ("recombined", "recombined"))
         ],

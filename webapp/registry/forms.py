@@ -58,7 +58,7 @@ class ApplyForm(forms.Form):
             del self.fields["source"]
         else:
             self._choices("source", [(ALL, "All cases of the project"), *_splits(versions)])
-        there = devices.devices()
+        there = devices.single_devices()
         self._choices("device", list(there.items()))
         self.fields["device"].initial = list(there)[-1 if len(there) == 1 else 1]
         if len(there) == 1:

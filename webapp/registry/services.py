@@ -108,7 +108,7 @@ def apply_model(
     if not plan.views:
         reasons = "; ".join(f"{number} {reason}" for reason, number in plan.left_out.items())
         raise UserError(f"No view is left: {reasons or 'none was chosen'}.", field="source")
-    if device not in devices.devices():
+    if device not in devices.single_devices():
         raise UserError(f"Device {device} is not on this machine.", field="device")
     if weights.state(model) != weights.INTACT:
         weights.require_intact(model)

@@ -99,8 +99,18 @@ def _distinct(models: QuerySet[RegisteredModel], column: str) -> list[Any]:
 
 def _youden(model: RegisteredModel) -> dict[str, Any]:
     """The operating point the list shows: Youden's, over views."""
-    point: dict[str, Any] = model.operating_points["view"]["points"][0]
-    return point
+    level = model.operating_points["view"]
+    return _point(level, level["points"][0])
+
+
+def _level(words: str, level: dict[str, Any]) -> dict[str, Any]:
+    return level | {"words": words, "points": [_point(level, point) for point in level["points"]]}
+
+
+def _point(level: dict[str, Any], point: dict[str, Any]) -> dict[str, Any]:
+    """An operating point with the n behind each of its ratios, so that few rows are said to be few."""
+    rows = {"sensitivity": level["malignant"], "specificity": level["rows"] - level["malignant"]}
+    return point | {name: {"value": point[name], "n": n, "reason": point["reason"]} for name, n in rows.items()}
 
 
 @require_safe
@@ -126,7 +136,8 @@ def _page(request: HttpRequest, found: RegisteredModel) -> dict[str, Any]:
         "preset_known": preset is not None,
         "configuration": list(found.configuration["values"].items()),
         "levels": [
-            (words, found.operating_points[level]) for level, words in (("view", "Views"), ("patient", "Patients"))
+            _level("Views", found.operating_points["view"]),
+            _level("Patients", found.operating_points["patient"]),
         ],
         "weights_state": weights.state(found),
         "history": found.history.order_by("-pk"),
