@@ -52,6 +52,7 @@ class RankedPairs:
         # negatives strictly below each positive, and not above it: their mean counts ties half
         self._below = np.searchsorted(ordered, scores[positive_rows], side="left")
         self._not_above = np.searchsorted(ordered, scores[positive_rows], side="right")
+        self._no_ties = bool((self._below == self._not_above).all())
         self._negative = column[negative_rows]
         self._positive = column[positive_rows]
         self._weight = None if weight is None else weight[positive_rows]
@@ -84,12 +85,14 @@ class RankedPairs:
             NaN where a class is missing from the resample.
         """
         drawn = np.zeros((weights.shape[0], self._negative.size + 1), dtype=np.int32)
-        np.cumsum(weights[:, self._negative], axis=1, out=drawn[:, 1:])
-        positives = weights[:, self._positive].astype(np.float64)
+        # `take` gathers whole columns several times faster than indexing
+        np.cumsum(weights.take(self._negative, axis=1), axis=1, out=drawn[:, 1:])
+        positives = weights.take(self._positive, axis=1).astype(np.float64)
         if self._weight is not None:
             positives *= self._weight
+        pairs = drawn.take(self._below, axis=1)
+        pairs += pairs if self._no_ties else drawn.take(self._not_above, axis=1)
         # whole numbers below 2**53: exact in float64
-        pairs = drawn[:, self._below] + drawn[:, self._not_above]
-        wins = np.einsum("bp,bp->b", positives, pairs)
+        wins = np.einsum("bp,bp->b", positives, pairs.astype(np.float64))
         total = 2.0 * positives.sum(axis=1) * drawn[:, -1]
         return np.divide(wins, total, out=np.full(wins.shape, np.nan), where=total > 0)
