@@ -254,14 +254,14 @@ def _arms(
                     {"run": run, "auc": numbers["auc"][place], "cpm": numbers["cpm"][place]}
                     for place, (run, _) in enumerate(runs)
                 ],
-                "spread": {name: _spread(values) for name, values in numbers.items()},
+                "spread": {name: spread(values) for name, values in numbers.items()},
             }
         )
     return listed
 
 
-def _spread(numbers: list[dict[str, Any]]) -> str:
-    """Lowest and highest value of the seeds; empty for one seed."""
+def spread(numbers: list[dict[str, Any]]) -> str:
+    """Lowest and highest value of the seeds as text; empty for one seed."""
     values = [one["value"] for one in numbers if one["value"] is not None and one["n"] >= FEWEST_SHOWN]
     if len(numbers) < 2:
         return ""

@@ -12,9 +12,11 @@ from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS, Row, ratio_wor
 
 COLOURS = {"malignant_cluster": "role:s1", "malignant_mass": "role:s2", "malignant": "role:s3"}
 SYMBOLS = {"malignant_cluster": "circle", "malignant_mass": "square", "malignant": "diamond"}
-DODGE = 0.085
+DODGE = 0.2
 """Distance between neighbouring series on the axis, in arms, so that intervals do not cover each other."""
-SEED_STEP = 0.02
+SEED_STEP = 0.04
+GAP = 0.08
+"""Between internal and external test, as a share of the width."""
 
 CasesURL = Callable[[Row, str], str]
 
@@ -39,7 +41,7 @@ def panels(experiment: Experiment, rows: list[Row], cases_url: CasesURL) -> list
             "label": label,
             "figure": {
                 "data": _traces(experiment, rows, measure, cases_url),
-                "layout": _layout(experiment, limits),
+                "layout": _layout(experiment, limits, beside=_beside(rows)),
             },
             "left_out": _left_out(rows, measure),
         }
@@ -53,18 +55,19 @@ def _traces(experiment: Experiment, rows: list[Row], measure: str, cases_url: Ca
     for test_set, group, _, members in seed_medians(rows):
         series.setdefault((test_set, group), []).append(members)
     traces = []
-    count = len(GROUPS) * len(TEST_SETS)
+    beside = _beside(rows)
     for number, (group, test_set) in enumerate((group, test_set) for group in GROUPS for test_set in TEST_SETS):
         arms = series.get((test_set, group))
         if not arms:
             continue
-        offset = DODGE * (number - (count - 1) / 2)
+        offset = DODGE * (number // len(TEST_SETS) - (len(GROUPS) - 1) / 2)
         name = f"{GROUPS[group]}, {TEST_SETS[test_set]}"
         external = test_set == "external_test"
         several = any(len(members) > 1 for members in arms)
         line = {"color": COLOURS[group], "dash": "dot" if external else "solid", "width": 2}
+        axes = {"xaxis": "x2" if external and beside else "x", "yaxis": "y"}
         if several:
-            traces.append(_median_line(arms, places, offset, measure, name, group, line))
+            traces.append(axes | _median_line(arms, places, offset, measure, name, group, line))
         points = [
             (places[row.arm.pk] + offset + SEED_STEP * (seed - (len(members) - 1) / 2), row)
             for members in arms
@@ -74,6 +77,7 @@ def _traces(experiment: Experiment, rows: list[Row], measure: str, cases_url: Ca
         symbol = SYMBOLS[group] + ("-open" if external else "")
         traces.append(
             {
+                **axes,
                 "name": name,
                 "legendgroup": group,
                 "x": [place for place, _ in points],
@@ -155,21 +159,42 @@ def _range(rows: list[Row]) -> list[float]:
     return [max(-0.02, int(10 * lowest - 0.5) / 10 - 0.02), 1.03]
 
 
-def _layout(experiment: Experiment, limits: list[float]) -> dict[str, Any]:
+def _beside(rows: list[Row]) -> bool:
+    """Whether both test sets are there, to stand side by side on one scale."""
+    return len({row.test_set for row in rows}) > 1
+
+
+def _layout(experiment: Experiment, limits: list[float], *, beside: bool) -> dict[str, Any]:
     arms = list(experiment.arms.all())
     words = [ratio_words(arm) for arm in arms]
     named = len(set(words)) < len(words)
-    return {
-        "xaxis": {
-            "tickmode": "array",
-            "tickvals": list(range(len(arms))),
-            "ticktext": [arm.name if named else ratio for arm, ratio in zip(arms, words, strict=True)],
-            "range": [-0.5, len(arms) - 0.5],
-            "title": {"text": "arm" if named else "synthetic ratio"},
-            "zeroline": False,
-        },
-        "yaxis": {"range": limits, "tickformat": ".1f", "zeroline": False},
+    axis = {
+        "tickmode": "array",
+        "tickvals": list(range(len(arms))),
+        "ticktext": [arm.name if named else ratio for arm, ratio in zip(arms, words, strict=True)],
+        "range": [-0.5, len(arms) - 0.5],
+        "title": {"text": "arm" if named else "synthetic ratio"},
+        "zeroline": False,
     }
+    layout: dict[str, Any] = {"xaxis": axis, "yaxis": {"range": limits, "tickformat": ".1f", "zeroline": False}}
+    if beside:
+        layout["xaxis"] = axis | {"domain": [0, (1 - GAP) / 2]}
+        layout["xaxis2"] = axis | {"domain": [(1 + GAP) / 2, 1], "anchor": "y"}
+        layout["margin"] = {"l": 44, "r": 14, "t": 26, "b": 36}
+        layout["annotations"] = [
+            {
+                "text": words_of_set,
+                "x": (place + 0.5) * (1 - GAP) / 2 + place * GAP,
+                "y": 1,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "center",
+                "yanchor": "bottom",
+                "showarrow": False,
+            }
+            for place, words_of_set in enumerate(TEST_SETS.values())
+        ]
+    return layout
 
 
 def _left_out(rows: list[Row], measure: str) -> list[str]:

@@ -26,6 +26,7 @@ def latest_result(request: Any, project: Project, subject: Any) -> dict[str, Any
     return {
         "experiment": found,
         "opened": True,
+        "single_seed": len(found.seeds) == 1,
         "panel": figures.small(found, rows, found.primary_endpoint, address),
         "measure": selectors.MEASURES[measure],
         "group": selectors.GROUPS[group],

@@ -20,6 +20,7 @@ from webapp.experiments.views import chip
 from webapp.results import cases as behind
 from webapp.results import (
     comparison_figure,
+    curves,
     exports,
     figures,
     levels,
@@ -103,7 +104,11 @@ def _tables(found: Experiment, rows: list[selectors.Row], address: Any) -> list[
             "digest": facts["test_set_digest"],
         }
     blocks: dict[tuple[str, str], dict[str, Any]] = {}
+    by_arm: dict[tuple[str, str, int], list[selectors.Row]] = {}
     for row in rows:
+        by_arm.setdefault((row.test_set, row.group, row.arm.pk), []).append(row)
+    for row in rows:
+        seeds = by_arm[row.test_set, row.group, row.arm.pk]
         block = blocks.setdefault(
             (row.test_set, row.group),
             {
@@ -119,6 +124,11 @@ def _tables(found: Experiment, rows: list[selectors.Row], address: Any) -> list[
                 "row": row,
                 "ratio": selectors.ratio_words(row.arm),
                 "numbers": [(row.numbers[measure], address(row, measure)) for measure in selectors.MEASURES],
+                "spread": [
+                    (words, curves.spread([seed.numbers[measure] for seed in seeds]))
+                    for measure, words in selectors.MEASURES.items()
+                    if row is seeds[0] and len(seeds) > 1
+                ],
                 "missed_url": address(row, "sensitivity", "missed"),
             }
         )
