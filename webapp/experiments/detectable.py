@@ -6,7 +6,6 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from detection.evaluation.lesion_groups import LESION_TYPES
-from detection.evaluation.sample_size import paired_proportions
 from webapp.datasets.models import DatasetVersion, VersionAnnotation
 from webapp.experiments.design import ENDPOINTS
 
@@ -84,6 +83,9 @@ def detectable(version: DatasetVersion, endpoint: str) -> Detectable | None:
 
 def smallest_difference(lesions: int, disagreement: float, *, design_effect: float) -> float | None:
     """Smallest difference, to 0.001, that so many lesions show with the power above; None where none can be shown."""
+    # SciPy is loaded by the page that asks, not by every process at its start
+    from detection.evaluation.sample_size import paired_proportions
+
     steps = range(1, round(_STEPS * disagreement) + 1)
 
     def enough(step: int) -> bool:

@@ -135,7 +135,10 @@ def test_differences_name_their_reference_and_their_correction(client: Client, e
         if row["measure"] == "sensitivity":
             assert sum(found.values()) == int(row["n"])
             assert (found["gained"] - found["lost"]) / int(row["n"]) == pytest.approx(float(row["value"]), abs=1e-12)
-    assert sum(row["primary"] == "1" for row in rows) == 2
+    declared = [row for row in rows if row["primary"] == "1"]
+    assert [(row["arm"], row["measure"], row["group"]) for row in declared] == [
+        ("Real + 200 %", "sensitivity", "malignant")
+    ]
 
 
 def test_boxes_of_findings_are_those_stored(client: Client, evaluated: Experiment) -> None:

@@ -21,6 +21,7 @@ from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment
+from webapp.jobs import places
 from webapp.jobs import services as jobs
 from webapp.jobs.execution import run_here
 from webapp.results import models, selectors
@@ -48,7 +49,7 @@ def made(actor: User, experiment: Experiment) -> Report:
     run_here(report.job)
     report.refresh_from_db()
     report.job.refresh_from_db()
-    assert report.file, report.job.error
+    assert report.file, places.log_tail(report.job)
     return report
 
 
