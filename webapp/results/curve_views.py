@@ -42,7 +42,7 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
     protocol = Protocol.from_json(found.protocol)
     address = cases.cases_address(project, number)
     runs = [run for arm in found.arms.all() for run in arm.runs.all()]
-    slider = _slider(found, group)
+    slider = slider_counts(found, group)
     return render(
         request,
         "results/curves.html",
@@ -57,12 +57,13 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "group_words": selectors.GROUPS[group],
             "panels": curves.panels(found, group, address),
             "protocol": protocol,
+            "figures_of_merit": curves.FIGURES,
             "slider": slider,
             "start": round(protocol.score_above * thresholds.STEPS),
             "last": thresholds.STEPS - 1,
             "steps": thresholds.STEPS,
             "floor": thresholds.floor(runs),
-            "points": _points(found) if slider["runs"] else [],
+            "points": chosen_points(found) if slider["runs"] else [],
             "lists": {outcome: words for outcome, (_, words) in LISTS.items()},
             "cases_url": reverse("results:threshold", args=[project.slug, number]),
             "test_sets": {one: selectors.TEST_SETS[one] for one in selectors.present_test_sets(found)},
@@ -71,7 +72,7 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
     )
 
 
-def _slider(found: Experiment, group: str) -> dict[str, Any]:
+def slider_counts(found: Experiment, group: str) -> dict[str, Any]:
     """Counts of every run and test set, as the script reads them, and what has none."""
     evaluations = selectors.evaluations(found)
     runs: list[dict[str, Any]] = []
@@ -93,7 +94,7 @@ def _slider(found: Experiment, group: str) -> dict[str, Any]:
     return {"steps": thresholds.STEPS, "runs": runs, "reasons": reasons}
 
 
-def _points(found: Experiment) -> list[dict[str, Any]]:
+def chosen_points(found: Experiment) -> list[dict[str, Any]]:
     """Operating points chosen on validation views, by run."""
     return [
         {"run": run, "point": point}

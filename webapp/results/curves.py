@@ -24,6 +24,10 @@ KINDS = {
 }
 
 
+FIGURES = ("AFROC", "wAFROC", "AFROC1", "wAFROC1")
+"""Figures of merit beside the CPM (detection.evaluation.afroc)."""
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """What a row and a curve are about; `cases_address` reads run, test set and group from it."""
@@ -39,6 +43,7 @@ def curve(evaluation: Evaluation, group: str) -> dict[str, Any]:
 
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    from detection.evaluation.afroc import afroc_curve
     from detection.evaluation.errors import EvaluationError
     from detection.evaluation.froc import froc_curve
     from detection.evaluation.result import FindingRecord
@@ -52,12 +57,10 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     }
     if reason := thresholds.untyped(evaluation, group):
         return body | {"reason": reason}
+    images, protocol = thresholds.evaluated_images(evaluation), Protocol.from_json(evaluation.protocol)
     try:
-        found = froc_curve(
-            thresholds.evaluated_images(evaluation),
-            Protocol.from_json(evaluation.protocol),
-            group=group,  # type: ignore[arg-type]
-        )
+        found = froc_curve(images, protocol, group=group)  # type: ignore[arg-type]
+        alternative = afroc_curve(images, protocol, group=group)  # type: ignore[arg-type]
     except EvaluationError as error:
         return body | {"reason": str(error)}
     if not found.lesions:
@@ -69,6 +72,8 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
             "thresholds": found.thresholds.tolist(),
         },
         "cpm": found.cpm.to_json(),
+        "afroc": {name: interval.to_json() for name, interval in alternative.figures.items()},
+        "lesion_free": alternative.lesion_free_cases,
         "sentence": found.sentence,
     }
 
@@ -96,7 +101,7 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
                 "test_set": test_set,
                 "label": selectors.TEST_SETS[test_set],
                 "figures": [_figure(kind, members, bodies, group, cases_url) for kind in KINDS],
-                "arms": _arms(experiment, members, bodies, group),
+                "arms": _arms(experiment, members, bodies, group, cases_url),
                 "sentence": next((body["sentence"] for body in bodies.values() if "sentence" in body), ""),
                 "size": next(
                     (
@@ -234,9 +239,13 @@ def _layout(kind: str, across: str, up: str) -> dict[str, Any]:
 
 
 def _arms(
-    experiment: Experiment, members: list[tuple[Run, Evaluation]], bodies: dict[int, dict[str, Any]], group: str
+    experiment: Experiment,
+    members: list[tuple[Run, Evaluation]],
+    bodies: dict[int, dict[str, Any]],
+    group: str,
+    cases_url: Callable[..., str],
 ) -> list[dict[str, Any]]:
-    """AUC and CPM of every run with its test-set interval; the spread between seeds stands apart."""
+    """AUC, CPM and figures of merit of every run with its test-set interval; the spread between seeds stands apart."""
     listed = []
     for arm in experiment.arms.all():
         runs = [(run, evaluation) for run, evaluation in members if run.arm_id == arm.pk]
@@ -251,13 +260,25 @@ def _arms(
                 "arm": arm,
                 "series": arm.position % COLOURS + 1,
                 "runs": [
-                    {"run": run, "auc": numbers["auc"][place], "cpm": numbers["cpm"][place]}
-                    for place, (run, _) in enumerate(runs)
+                    {
+                        "run": run,
+                        "auc": numbers["auc"][place],
+                        "cpm": numbers["cpm"][place],
+                        "afroc": [_figure_of_merit(bodies[run.pk], name) for name in FIGURES],
+                        "auc_url": cases_url(Evaluated(run, evaluation.test_set, group), "auc"),
+                        "cpm_url": cases_url(Evaluated(run, evaluation.test_set, group), "sensitivity", score="0.000"),
+                    }
+                    for place, (run, evaluation) in enumerate(runs)
                 ],
                 "spread": {name: spread(values) for name, values in numbers.items()},
             }
         )
     return listed
+
+
+def _figure_of_merit(body: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = body["afroc"][name] if "afroc" in body else selectors.undefined(body["reason"])
+    return found
 
 
 def spread(numbers: list[dict[str, Any]]) -> str:

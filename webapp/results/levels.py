@@ -21,6 +21,8 @@ LEVELS = {
     "lesion on a view": "Lesion on a view",
 }
 """Keys of detection.evaluation.levels.UnitLevel → words."""
+CLASSIFIED = ("lesion on a view", "lesion", "patient")
+"""Levels at which classification of what was located stands beside the whole."""
 COLUMNS = {
     "sensitivity": ("Sensitivity", "fn"),
     "specificity": ("Specificity", "fp"),
@@ -34,7 +36,7 @@ OF_LESIONS = {"sensitivity": ("sensitivity", "missed"), "precision": ("precision
 
 
 def numbers(evaluation: Evaluation, group: str) -> dict[str, Any]:
-    """Every level of an evaluation as JSON without its units, and end-to-end sensitivity beside the conditional one.
+    """Every level of an evaluation as JSON without its units.
 
     Returns
     -------
@@ -48,7 +50,8 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.levels import level_numbers
     from detection.evaluation.result import TestSetResult
 
-    made = level_numbers(TestSetResult.from_json(evaluation.result), group=group)  # type: ignore[arg-type]
+    result = TestSetResult.from_json(evaluation.result)
+    made = level_numbers(result, group=group)  # type: ignore[arg-type]
     return {
         level: {
             **{name: getattr(one, name).to_json() for name in COLUMNS},
@@ -60,6 +63,62 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
         }
         for level, one in made.items()
     }
+
+
+def classified(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    """Level → `detection.evaluation.end_to_end.Classification` as JSON: of what was located, and end to end."""
+    return kept("classified", [evaluation.inputs_hash, group], lambda: _classify(evaluation, group))
+
+
+def _classify(evaluation: Evaluation, group: str) -> dict[str, Any]:
+    from detection.evaluation.end_to_end import classification
+    from detection.evaluation.result import TestSetResult
+
+    result = TestSetResult.from_json(evaluation.result)
+    return {level: classification(result, level, group=group).to_json() for level in CLASSIFIED}  # type: ignore[arg-type]
+
+
+def both_ways(experiment: Experiment, group: str, cases_url: Callable[..., str]) -> list[dict[str, Any]]:
+    """One entry a test set: classification of what was located beside the same when missed lesions count.
+
+    Returns
+    -------
+    list of dict
+        ``{"test_set", "label", "levels": [{"label", "sentence", "rows": [{"run", "cells": [number], "url"}]}]}``.
+    """
+    found = selectors.evaluations(experiment)
+    entries = []
+    for test_set in selectors.present_test_sets(experiment):
+        members = [
+            (run, classified(found[run.pk, test_set], group))
+            for arm in experiment.arms.all()
+            for run in arm.runs.all()
+            if (run.pk, test_set) in found
+        ]
+        blocks = [
+            {
+                "label": LEVELS[level],
+                "sentence": members[0][1][level]["sentence"],
+                "rows": [
+                    {
+                        "run": run,
+                        "cells": [
+                            body[level]["sensitivity"]["located"],
+                            body[level]["sensitivity"]["conditional"],
+                            body[level]["sensitivity"]["end_to_end"],
+                            body[level]["auc_conditional"],
+                            body[level]["auc_end_to_end"],
+                        ],
+                        "url": _address(cases_url, Evaluated(run, test_set, group), level, "sensitivity"),
+                    }
+                    for run, body in members
+                ],
+            }
+            for level in CLASSIFIED
+            if members
+        ]
+        entries.append({"test_set": test_set, "label": selectors.TEST_SETS[test_set], "levels": blocks})
+    return entries
 
 
 def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) -> list[dict[str, Any]]:
