@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
 from webapp.cases.models import Exam
-from webapp.experiments.selectors import all_runs_ended
+from webapp.experiments.models import Run
+from webapp.experiments.selectors import ENDED, all_runs_ended
 from webapp.registry.models import AppliedFinding, AppliedView, HistoryEntry, ModelApplication, RegisteredModel, Stage
 from webapp.registry.standing import TEST_SETS
 
@@ -89,19 +90,18 @@ def applications_on(exam: Exam) -> QuerySet[ModelApplication]:
     of_exam = AppliedView.objects.filter(
         application=OuterRef("pk"), view__exam=exam, state=AppliedView.State.DONE
     ).order_by("pk")
-    found = (
+    open_runs = Run.objects.filter(arm__experiment=OuterRef("model__run__arm__experiment")).exclude(state__in=ENDED)
+    return (
         ModelApplication.objects.filter(project=exam.project_id)
         .annotate(
             split=Subquery(of_exam.values("split")[:1]),
             findings=Count("views__findings", filter=Q(views__view__exam=exam)),
         )
         .filter(split__isnull=False)
+        .exclude(Q(split__in=TEST_SETS) & Q(Exists(open_runs)))
         .select_related("model__run__arm__experiment__version__dataset", "project")
         .order_by("-number")
     )
-    tested = [one for one in found if one.split in TEST_SETS]
-    hidden = [one.pk for one in tested if locked(one)]
-    return found.exclude(pk__in=hidden)
 
 
 def findings_on(exam: Exam, application: ModelApplication, score: float = 0.0) -> QuerySet[AppliedFinding]:
