@@ -17,6 +17,15 @@ from webapp.experiments.run_comparison import PALETTE, compare_runs, curves
 
 OFFERED = 100
 """Newest runs to choose from."""
+MARKS = (
+    "M5 1a4 4 0 1 0 0 8 4 4 0 0 0 0-8z",
+    "M1.5 1.5h7v7h-7z",
+    "m5 .5 4.500 4.500L5 9.500.500 5z",
+    "m5 1 4.500 8h-9z",
+    "M3.500.500h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
+    "M2.5.5 5 3 7.5.5l2 2L7 5l2.5 2.5-2 2L5 7 2.5 9.5l-2-2L3 5 .5 2.500z",
+)
+"""Outlines of the chart's markers, in a box of 10, by the place of the run."""
 _ADDRESS = re.compile(r"(\d{1,9})-(\d{1,4})-(\d{1,10})", re.ASCII)
 
 
@@ -39,10 +48,11 @@ def compare(request: HttpRequest, project: Project) -> HttpResponse:
             {
                 "run": run,
                 "words": name,
+                "mark": mark,
                 "address": _address(run),
                 "others": [_address(one) for one in chosen if one != run],
             }
-            for run, name in zip(chosen, words, strict=True)
+            for run, name, mark in zip(chosen, words, MARKS, strict=False)
         ],
         "offered": [(_address(run), str(run.arm.experiment), str(run)) for run in offered if run not in chosen],
         "too_many": len(runs) > PALETTE,

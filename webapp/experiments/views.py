@@ -99,6 +99,7 @@ def _question(found: Experiment) -> dict[str, Any]:
     return {
         "compared": f"{arms[compared['arm']]} against {arms[compared['reference']]}" if compared else "",
         "margin": found.margin,
+        "synthetic_asked": any(arm.ratio_benign or arm.ratio_malignant for arm in found.arms.all()),
         "protocol": Protocol.from_json(found.protocol),
         "test_sets": [(words, counted[split]) for split, words in TEST_SETS.items() if counted.get(split)],
     }
