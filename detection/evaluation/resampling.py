@@ -11,7 +11,7 @@ from typing import Protocol as Structural
 import numpy as np
 from numpy.typing import NDArray
 
-_BLOCK_VALUES = 1 << 18
+_BLOCK_VALUES = 1 << 17
 # random positions that stay in the processor's cache while they are counted
 _DRAWN_AT_ONCE = 1 << 16
 
