@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from detection.evaluation.matching import match
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from webapp.cases.models import ImageKind, View
@@ -104,6 +103,9 @@ def _kept(findings: list[Finding], protocol: Protocol) -> list[Finding]:
 def _count(
     epoch: int, samples: dict[int, Any], stored: dict[int, dict[int, list[Finding]]], protocol: Protocol
 ) -> EpochCount:
+    # SciPy is loaded by the page that counts, not by every process at its start
+    from detection.evaluation.matching import match
+
     matched = [match(sample.lesions, stored[key].get(epoch, []), protocol) for key, sample in samples.items()]
     outcomes = [lesion.outcome for one in matched for lesion in one.lesions if lesion.outcome != "unscored"]
     findings = sum(len(_kept(stored[key].get(epoch, []), protocol)) for key in samples)

@@ -28,7 +28,7 @@ from webapp.results import models, selectors
 from webapp.results.models import Report
 from webapp.results.reports import registry, services
 from webapp.results.reports.basis import Basis
-from webapp.results.reports.content import Text
+from webapp.results.reports.content import Heading, ReportSection, Section, Table, Text
 from webapp.results.reports.opening import title_page
 from webapp.results.reports.words import cell
 
@@ -237,19 +237,26 @@ def test_page_and_file(client: Client, evaluated: Experiment, researcher: User) 
     assert models.TestSetLook.objects.filter(person=researcher).count() == 2
 
 
-def test_a_name_in_other_letters_leaves_a_trace_and_markup_stays_text(evaluated: Experiment, researcher: User) -> None:
+def test_letters_the_font_lacks_leave_a_trace_and_markup_stays_text(tmp_path: Path) -> None:
     from webapp.results.reports.fonts import printable
+    from webapp.results.reports.typesetting import Imprint, write
 
     assert printable("Ж − ≥ µ č\u202f1") == "? − ≥ µ č\u00a01"
-    Experiment.objects.filter(pk=evaluated.pk).update(name="A <b>bold</b> & odd name")
-    again = experiments.with_arms(Experiment.objects.all()).get(pk=evaluated.pk)
+    odd = "A <b>bold</b> & odd Ж name"
+    imprint = Imprint(odd, odd, odd, odd, odd, datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    long = Table((("=", 0.5), ("x" * 90, 0.5)), tuple((odd, "word " * number) for number in range(120)), odd)
 
-    assert "A <b>bold</b> & odd name" in text_of(files.absolute(made(researcher, again).file))[0]
+    pages = write(
+        [Section(odd, (Text(odd, "warning"),)), Section(odd, (Heading(odd), long))], imprint, tmp_path / "odd.pdf"
+    )
+
+    found = text_of(tmp_path / "odd.pdf")
+    assert len(found) == pages > 5
+    assert found[0].count("A <b>bold</b> & odd ? name") == 3
+    assert all(f"Page {number} of {pages}" in page for number, page in enumerate(found, start=1))
 
 
 def test_every_registered_chapter_is_in_the_hash(evaluated: Experiment) -> None:
-    from webapp.results.reports.content import ReportSection
-
     looks = selectors.looks(evaluated)
     before = registry.inputs_hash(evaluated, looks)
     registry.report_sections.register("trial", ReportSection(lambda basis: None, 5, state=lambda one: one.number))
