@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -45,11 +46,14 @@ def read_findings(path: Path) -> dict[str, list[Finding]]:
     Raises
     ------
     ValueError
-        If the file does not follow the schema.
+        If the file does not follow the schema, or lists a sample twice.
     """
     body = json.loads(path.read_text())
     if not isinstance(body, dict) or body.get("schema") != SCHEMA:
         raise ValueError(f"{path.name}: expected schema {SCHEMA}")
+    times = Counter(entry["sample_id"] for entry in body["samples"])
+    if repeated := [name for name, count in times.items() if count > 1]:
+        raise ValueError(f"{path.name}: sample {repeated[0]} is listed more than once; list each sample once")
     return {
         entry["sample_id"]: [
             Finding(

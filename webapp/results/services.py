@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from detection.evaluation.images import EvaluatedImage
+from detection.evaluation.images import evaluated_images
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.sample_set import SampleSet
@@ -66,19 +66,13 @@ def evaluate_run(run: Run, sets: dict[str, SampleSet], findings: Findings) -> Ca
 def _evaluate(
     samples: SampleSet, findings: dict[str, list[Finding]], protocol: Protocol, *, types_known: bool
 ) -> TestSetResult:
+    from detection.evaluation.errors import EvaluationError
     from detection.evaluation.test_set import evaluate
 
-    images = [
-        EvaluatedImage(
-            sample_id=sample.sample_id,
-            patient_id=sample.patient_id,
-            targets=sample.lesions,
-            findings=findings[sample.sample_id],
-            breast_id=sample.breast_id,
-        )
-        for sample in samples.samples
-    ]
-    return evaluate(images, protocol, groups_known=types_known)
+    try:
+        return evaluate(evaluated_images(samples.samples, findings), protocol, groups_known=types_known)
+    except EvaluationError as error:
+        raise UserError(f"The run is not evaluated on the {samples.name.replace('_', ' ')}. {error}") from error
 
 
 def _inputs_hash(result: TestSetResult, findings: dict[str, list[Finding]]) -> str:

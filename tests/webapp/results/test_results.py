@@ -9,13 +9,17 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from detection.evaluation import result as results
+from detection.sample_set import SampleSet
 from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish, finish_all, seen
 from webapp.accounts.models import Project, User
+from webapp.cases.models import View
 from webapp.core.errors import UserError
 from webapp.core.models import AuditEvent
 from webapp.core.registry import home_panels, navigation
 from webapp.datasets.models import DatasetVersion
+from webapp.experiments import sample_sets
 from webapp.experiments.design import ArmDesign
 from webapp.experiments.models import Experiment, Run
 from webapp.results import figures, models, selectors, services
@@ -375,6 +379,28 @@ def test_a_failed_run_has_no_number_but_a_reason(experiment: Experiment) -> None
     number = selectors.summary(experiment)["arms"][0]["runs"][0]["test_sets"]["internal"]["auc"]
 
     assert number["value"] is None and number["reason"] == "undefined: the run failed"
+
+
+def test_findings_for_views_of_no_test_set_are_refused_and_nothing_is_stored(experiment: Experiment) -> None:
+    run = Run.objects.filter(arm__experiment=experiment)[0]
+    samples = sample_sets.acquired_samples(experiment.version, "internal_test")
+    sets = {"internal_test": SampleSet("internal_test", tuple(samples)), "external_test": SampleSet("", ())}
+    found = {sample.sample_id: seen(1.0)(sample) for sample in samples}
+
+    with pytest.raises(UserError, match=r"on the internal test\. There are findings for image view-0"):
+        services.evaluate_run(run, sets, {"internal_test": found | {"view-0": []}})
+
+    assert not Evaluation.objects.exists()
+
+
+def test_every_view_of_an_evaluation_knows_its_breast(ended: Experiment) -> None:
+    result = results.TestSetResult.from_json(Evaluation.objects.filter(test_set="internal_test")[0].result)
+
+    views = View.objects.in_bulk([sample_sets.view_id(view.sample_id) for view in result.views])
+    assert len(views) == result.images
+    for view in result.views:
+        there = views[sample_sets.view_id(view.sample_id)]
+        assert view.breast_id == f"exam-{there.exam_id}-{there.laterality}"
 
 
 def test_an_evaluation_never_changes(ended: Experiment) -> None:
