@@ -17,7 +17,7 @@ from typing import Any
 from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfiguration
 from detection.errors import DetectionError, Interrupted
 from detection.findings_file import write_findings
-from detection.preset import presets
+from detection.preset import as_table, presets
 from detection.registry import families, family
 from detection.sample_set import SampleSet
 from detection.training.failures import FOLLOWED, STOP, failed_event
@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--cache", type=Path, required=True, metavar="DIR")
     clean.add_argument("--keep-gigabytes", type=float, required=True, metavar="N", help="what may stay, 10^9 bytes")
     clean.set_defaults(run=_clean)
+    listing = commands.add_parser("presets", help="every value of every preset with its source, as Markdown")
+    listing.set_defaults(run=_presets)
     return parser
 
 
@@ -114,6 +116,11 @@ def _predict(chosen: argparse.Namespace) -> int:
         findings[sample.sample_id] = detector.predict(pair)
     write_findings(chosen.out, findings, sample_set=samples.name, model=detector.describe())
     sys.stdout.write(f"{sum(map(len, findings.values()))} findings on {len(findings)} views\n")
+    return 0
+
+
+def _presets(_: argparse.Namespace) -> int:
+    sys.stdout.write(as_table())
     return 0
 
 

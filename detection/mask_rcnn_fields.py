@@ -23,6 +23,7 @@ _LESION_MAPPING = (("cluster", "as a cluster"), ("mass", "as a mass"), ("leave-o
 ADDED_LATER = frozenset(
     {
         "classes",
+        "cut_box_inside",
         "length",
         "sample_every",
         "sampling",
@@ -30,6 +31,7 @@ ADDED_LATER = frozenset(
         "tile_overlap",
         "tile_size",
         "vertical_flip_probability",
+        "warm_up_in_first_epoch",
         "weight_averaging",
     }
 )
@@ -245,7 +247,7 @@ class MaskRCNNFields:
         choices=(
             ("constant", "constant"),
             ("cosine", "cosine down to one hundredth at the last step"),
-            ("plateau", "halved where the training loss has not fallen for 3 epochs; no warm-up"),
+            ("plateau", "halved where the training loss has not fallen for 2 epochs; no warm-up"),
         ),
     )
     warm_up_steps: int = integer(
@@ -255,6 +257,12 @@ class MaskRCNNFields:
         "Steps over which the learning rate rises linearly from one thousandth.",
         limits=(0, 100_000),
         unit="steps",
+    )
+    warm_up_in_first_epoch: bool = boolean(
+        False,
+        "Warm-up within the first epoch",
+        OPTIMISER,
+        "The warm-up is shortened where one pass over the training set has fewer steps.",
     )
     gradient_limit: float = number(
         0.0,
@@ -330,6 +338,14 @@ class MaskRCNNFields:
         "Overlap across classes and sub-images (IoU)",
         INFERENCE,
         "Of two detections of any class overlapping more on the whole view, the better stays.",
+        limits=(0.01, 1.0),
+    )
+    cut_box_inside: float = number(
+        0.7,
+        "Cut detections: share of area inside",
+        INFERENCE,
+        "A detection that touches an inner edge of its sub-image gives way to an uncut one that holds at least this "
+        "share of its area.",
         limits=(0.01, 1.0),
     )
     findings_per_view: int = integer(

@@ -68,3 +68,40 @@ def differences(preset: Preset, configuration: MaskRCNNConfiguration) -> list[Di
         for name, entry in declared(MaskRCNNConfiguration).items()
         if getattr(preset.configuration, name) != getattr(configuration, name)
     ]
+
+
+def as_table() -> str:
+    """Every value of every preset with its source, as Markdown (docs/presets.md)."""
+    found = presets()
+    names = list(found)
+    lines = [
+        "# Presets of the Mask R-CNN detector",
+        "",
+        "Written by `python -m detection presets` from `detection/presets/*.json`. “Paper” and “released code” are "
+        "those that the preset is named for; where both are silent, torchvision's default or a decision of this "
+        "project stands, and is called so.",
+        "",
+        "## Values",
+        "",
+        f"| field | {' | '.join(names)} |",
+        f"|{'---|' * (len(names) + 1)}",
+    ]
+    declarations = declared(MaskRCNNConfiguration)
+    for field in declarations:
+        values = (_told(getattr(found[name].configuration, field)) for name in names)
+        lines.append(f"| `{field}` | {' | '.join(values)} |")
+    for name, preset in found.items():
+        lines += ["", f"## {name}", "", preset.description, "", "| field | value | source |", "|---|---|---|"]
+        lines += [
+            f"| {declaration.label} | {_told(getattr(preset.configuration, field))} | {preset.sources[field]} |"
+            for field, declaration in declarations.items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(f"{entry:g}" for entry in value) if isinstance(value, tuple) else str(value)

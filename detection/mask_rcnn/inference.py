@@ -97,6 +97,7 @@ def find(
         overlap=configuration.merge_overlap,
         limit=configuration.findings_per_view,
         cut=[candidate.cut for candidate in candidates],
+        inside=configuration.cut_box_inside,
     )
     findings = []
     for candidate in (candidates[index] for index in kept):

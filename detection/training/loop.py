@@ -96,7 +96,7 @@ class TrainingLoop:
         self._optimiser = build_optimiser(model, configuration)
         in_steps = configuration.length == "steps"
         self._total_steps = configuration.steps if in_steps else training.steps() * configuration.epochs
-        self._schedule = Schedule(self._optimiser, configuration, self._total_steps)
+        self._schedule = Schedule(self._optimiser, configuration, self._total_steps, training.steps())
         self._at = _Position()
         self._durations: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._loading: deque[float] = deque(maxlen=_RECENT_STEPS)

@@ -42,25 +42,41 @@ def build_optimiser(model: nn.Module, configuration: MaskRCNNConfiguration) -> t
 class Schedule:
     """Course of the learning rate, told of every step and every epoch.
 
-    The plateau rule has the values of the code released with Beuque et al., Radiology 2023: factor 0.5 after more than
-    2 epochs without a fall of the training loss by 1e-4, 2 epochs of rest, not below 1e-7.
+    The plateau rule is that of the code released with Beuque et al., Radiology 2023 (Keras, patience 2, rest 2): factor
+    0.5 at the second epoch in a row without a fall of the training loss by 1e-4, not below 1e-7.
+
+    Parameters
+    ----------
+    total_steps : int
+        Of the whole training.
+    steps_per_pass : int
+        Of one pass over the training set, in which the warm-up may have to end.
     """
 
     def __init__(
-        self, optimiser: torch.optim.Optimizer, configuration: MaskRCNNConfiguration, total_steps: int
+        self,
+        optimiser: torch.optim.Optimizer,
+        configuration: MaskRCNNConfiguration,
+        total_steps: int,
+        steps_per_pass: int,
     ) -> None:
         self._optimiser = optimiser
         self._rule: LambdaLR | ReduceLROnPlateau
         if configuration.schedule == "plateau":
+            # Keras acts when its count of bad epochs reaches the patience, torch when it exceeds it; Keras counts the
+            # last epoch of the rest, torch does not: 2 and 2 there are 1 and 1 here.
             self._rule = ReduceLROnPlateau(
-                optimiser, factor=0.5, patience=2, cooldown=2, min_lr=1e-7, threshold=1e-4, threshold_mode="abs"
+                optimiser, factor=0.5, patience=1, cooldown=1, min_lr=1e-7, threshold=1e-4, threshold_mode="abs"
             )
             return
+        warm_up_steps = configuration.warm_up_steps
+        if configuration.warm_up_in_first_epoch:
+            warm_up_steps = min(warm_up_steps, steps_per_pass - 1)
         self._rule = LambdaLR(
             optimiser,
             lambda step: learning_rate_factor(
                 step,
-                warm_up_steps=configuration.warm_up_steps,
+                warm_up_steps=warm_up_steps,
                 total_steps=total_steps,
                 schedule=configuration.schedule,
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -151,17 +152,62 @@ def test_the_averaged_weights_are_the_ones_kept_and_follow_the_declared_decay(tm
     assert float(load_file(tmp_path / "best.safetensors")["value"]) == pytest.approx(average)
 
 
-def test_the_plateau_rule_halves_the_rate_after_three_epochs_without_a_fall() -> None:
+def keras_plateau(losses: list[float], rate: float) -> list[float]:
+    """Rate after each epoch by the rule of Keras' ReduceLROnPlateau: factor 0.5, patience 2, cooldown 2, delta 1e-4."""
+    best, wait, rest = math.inf, 0, 0
+    rates = []
+    for loss in losses:
+        if rest > 0:
+            rest -= 1
+            wait = 0
+        if loss < best - 1e-4:
+            best, wait = loss, 0
+        elif rest <= 0:
+            wait += 1
+            if wait >= 2:
+                rate, rest, wait = max(rate * 0.5, 1e-7), 2, 0
+        rates.append(rate)
+    return rates
+
+
+FALLS = {
+    "stays": [1.0, *[0.5] * 30],
+    "falls now and then": [1.0, 0.9, 0.9, 0.8, 0.8, 0.8, 0.79995, 0.7, 0.7, 0.7, 0.7, 0.7, 0.6, 0.6, 0.6, 0.6],
+    "rises": [0.1 * number for number in range(12)],
+}
+
+
+@pytest.mark.parametrize("course", FALLS)
+def test_the_plateau_rule_is_that_of_keras_with_the_published_values(course: str) -> None:
     model = Rising()
     configuration = MaskRCNNConfiguration(schedule="plateau", optimiser="adam", learning_rate=1e-5)
     optimiser = build_optimiser(model, configuration)
-    schedule = Schedule(optimiser, configuration, 100)
+    schedule = Schedule(optimiser, configuration, 100, 10)
     rates = []
-    for loss in (1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5):
+    for loss in FALLS[course]:
         schedule.after_step()
         schedule.after_epoch(loss)
         rates.append(schedule.rate())
-    assert rates == pytest.approx([1e-5] * 4 + [5e-6] * 5 + [2.5e-6])
+    assert rates == pytest.approx(keras_plateau(FALLS[course], 1e-5))
+    assert rates[0] == 1e-5
+    assert rates[-1] < 5e-6
+
+
+@pytest.mark.parametrize(("shortened", "steps_per_pass", "reached"), [(False, 5, 9), (True, 5, 5), (True, 50, 9)])
+def test_the_warm_up_ends_with_the_first_pass_where_that_is_asked_for(
+    shortened: bool, steps_per_pass: int, reached: int
+) -> None:
+    configuration = MaskRCNNConfiguration(warm_up_steps=8, warm_up_in_first_epoch=shortened, learning_rate=0.1)
+    optimiser = build_optimiser(Rising(), configuration)
+    schedule = Schedule(optimiser, configuration, 100, steps_per_pass)
+    rates = []
+    for _ in range(12):
+        rates.append(schedule.rate())
+        optimiser.step()
+        schedule.after_step()
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates.index(pytest.approx(0.1)) + 1 == reached
+    assert rates[reached:] == pytest.approx([0.1] * (12 - reached))
 
 
 def test_running_out_of_the_devices_memory_keeps_the_last_checkpoint_and_advises(tmp_path: Path) -> None:
