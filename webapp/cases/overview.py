@@ -18,18 +18,51 @@ from webapp.core.models import AuditEvent
 
 RECENT = 8
 _WORDS = {
-    "cases.import": "imported {imported} files of site {site}: {exams} new exams, {refused} refused",
-    "cases.create_site": "added site {name}",
-    "cases.answer_kind": "said what a file of {name} is",
+    "accounts.create_project": "began the project",
+    "accounts.remove_member": "removed {name}",
+    "accounts.set_role": "made {name} {role}",
+    "annotations.change_class": "changed what {name} is",
     "annotations.create_lesion": "added {name}",
     "annotations.revise": "outlined {name}",
     "annotations.withdraw": "withdrew {name}",
-    "annotations.change_class": "changed what {name} is",
-    "accounts.create_project": "began the project",
-    "accounts.set_role": "made {name} {role}",
+    "cases.answer_kind": "said what a file of {name} is",
+    "cases.create_site": "added site {name}",
+    "cases.import": "imported {imported} files of site {site}: {exams} new exams, {refused} refused",
+    "datasets.add_exams": "added cases to {name}",
+    "datasets.copy": "copied to {name}",
+    "datasets.create": "began dataset {name}",
+    "datasets.draw_split": "drew the split of {name}",
+    "datasets.freeze": "froze {name}",
+    "datasets.remove_exams": "took cases out of {name}",
+    "experiments.freeze": "froze the design of {name}",
+    "experiments.launch": "started {name}",
+    "jobs.cancel": "cancelled {name}",
+    "jobs.retry": "started {name} again",
+    "registry.apply": "ran {name}",
+    "registry.register": "kept {name}",
+    "results.look": "opened the results of {name}",
+    "reviews.create_queue": "made {name}",
+    "simulations.create_batch": "started {name}",
+    "simulations.judge": "judged {name}",
 }
 """Audit actions that the home tells in words; others are told by their name."""
-_QUIET = ("cases.read_image", "cases.upload", "cases.export", "jobs.submit", "viewer.")
+_QUIET = (
+    "api.",
+    "cases.read_image",
+    "cases.upload",
+    "cases.export",
+    "experiments.download",
+    "jobs.submit",
+    "registry.download",
+    "results.cases",
+    "results.part",
+    "results.report_download",
+    "reviews.answer",
+    "reviews.export",
+    "reviews.reveal",
+    "simulations.read_image",
+    "viewer.",
+)
 
 
 @dataclass(frozen=True)

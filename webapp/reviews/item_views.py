@@ -34,6 +34,19 @@ HINTS = [
     {"keys": ["B"], "text": "other breast"},
     {"keys": ["G"], "text": "layout"},
 ]
+MISSED = {
+    "no overlap": "missed: no finding overlaps it enough",
+    "low score": "missed: the finding on it has too low a score",
+    "wrong class": "missed: the finding on it has the wrong class",
+    "outside top": "missed: the finding on it is not among the best of the image",
+    "finding taken": "missed: the finding on it was counted for another lesion",
+}
+"""What the evaluation says of a missed lesion, in the words of the page."""
+FALSE = {
+    "no overlap": "false: on no lesion",
+    "wrong class": "false: on a lesion of another class",
+}
+"""The same of a false finding."""
 EMPTY: dict[str, Any] = {"schema": layers.SCHEMA, "views": {}, "lesions": [], "findings": [], "run": None}
 KEYS = "1234567890"
 
@@ -132,7 +145,9 @@ def _facts(item: ReviewItem) -> dict[str, Any]:
         "evidence": lesion.evidence if lesion else "",
         "view": f"{item.view.laterality} {item.view.position}",
         "finder": str(queue.finder),
-        "outcome": ("missed: " if lesion else "false: ") + (item.outcome or "no lesion"),
+        "outcome": MISSED.get(item.outcome, f"missed: {item.outcome}")
+        if lesion
+        else FALSE.get(item.outcome, f"false: {item.outcome or 'on no lesion'}"),
         "other": str(queue.beside) if queue.beside else "",
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from webapp.simulations import setting_fields
@@ -74,12 +75,19 @@ def checks(record: dict[str, Any]) -> list[Check]:
     return [
         Check(
             _label(str(one["name"])),
-            setting_fields.shown(_rounded(one["value"])),
+            _found(one["value"]),
             _limit(one["limit"]),
             bool(one["passed"]),
         )
         for one in record.get("checks", [])
     ]
+
+
+def _found(value: Any) -> str:
+    """Three digits or whole numbers, and never with an exponent: ``0.0000853``, ``1234``."""
+    if not isinstance(value, float):
+        return setting_fields.shown(value)
+    return f"{value:.0f}" if abs(value) >= 100 else format(Decimal(f"{value:.3g}"), "f")
 
 
 def _limit(limit: list[float | None]) -> str:
@@ -126,7 +134,7 @@ def _rounded(value: Any) -> Any:
 def _label(name: str) -> str:
     for ending, _ in UNITS:
         name = name.removesuffix(ending)
-    words = name.replace("_", " ").replace("-", " ").replace("sha256", "SHA-256")
+    words = name.replace("_", " ").replace("-", " ").replace("sha256", "SHA-256").replace("mm2", "mm²")
     return words[:1].upper() + words[1:]
 
 
