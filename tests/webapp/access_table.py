@@ -107,6 +107,7 @@ TABLE: dict[str, list[Row]] = {
     "api:run": [api(*RUN)],
     "api:predictions": [api(*RUN, query={"split": "internal_test"})],
     "api:results": [api("number=experiment")],
+    "api:result-panel": [api("number=experiment", "panel")],
     "api:experiment-reasons": [api("number=experiment")],
     "api:reviews": [api(), api(method="POST", role="radiologist", answers=(201,), data=NEW_REVIEW)],
     "api:review": [api("number=review")],

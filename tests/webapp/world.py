@@ -206,6 +206,7 @@ def address_values(world: World) -> dict[str, Any]:
         "draft": world.draft.dataset.slug,
         "experiment": world.experiment.number,
         "table": "differences",
+        "panel": "levels",
         "arm": run.arm.position,
         "seed": run.seed,
         "compared": f"{world.experiment.number}-{run.arm.position}-{run.seed}",

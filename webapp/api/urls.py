@@ -41,6 +41,7 @@ in_project = [
     path(RUN, experiments.RunDetail.as_view(), name="run"),
     path(f"{RUN}predictions/", experiments.PredictionList.as_view(), name="predictions"),
     path(f"{EXPERIMENT}results/", results.ExperimentResults.as_view(), name="results"),
+    path(f"{EXPERIMENT}results/<slug:panel>/", results.ResultPanel.as_view(), name="result-panel"),
     path(f"{EXPERIMENT}reasons/", reviews.ExperimentReasons.as_view(), name="experiment-reasons"),
     path("reviews/", reviews.ReviewList.as_view(), name="reviews"),
     path(REVIEW, reviews.ReviewDetail.as_view(), name="review"),

@@ -53,7 +53,14 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     located = located_in(group, [FindingRecord(**row) for row in evaluation.result["findings"]])  # type: ignore[arg-type]
     roc = roc_curve([row.localised_malignancy == "malignant" for row in located], [row.malignancy for row in located])
     body: dict[str, Any] = {
-        "roc": None if roc is None else {"x": roc.false_positive_rate.tolist(), "y": roc.sensitivity.tolist()}
+        "roc": None
+        if roc is None
+        else {
+            "x": roc.false_positive_rate.tolist(),
+            "y": roc.sensitivity.tolist(),
+            # the first is infinite: nothing is called malignant
+            "probabilities": [None, *roc.thresholds[1:].tolist()],
+        }
     }
     if reason := thresholds.untyped(evaluation, group):
         return body | {"reason": reason}
@@ -170,8 +177,8 @@ def points(
             return [], number["reason"] or "undefined: one class"
         if number["n"] < FEWEST_SHOWN:
             return [], f"n={number['n']}, too few"
-        pairs = zip(body["roc"]["x"], body["roc"]["y"], strict=True)
-        return [{"x": x, "y": y, "threshold": None} for x, y in pairs], ""
+        rows = zip(body["roc"]["x"], body["roc"]["y"], body["roc"]["probabilities"], strict=True)
+        return [{"x": x, "y": y, "threshold": None, "probability": at_least} for x, y, at_least in rows], ""
     lesions = selectors.short(evaluation)["sensitivity"][group]["denominator"] or 0
     if "reason" in body:
         return [], body["reason"]
@@ -179,8 +186,8 @@ def points(
         return [], f"n={lesions}, too few"
     if kind == "froc":
         froc = body["froc"]
-        rows = zip(froc["x"], froc["y"], froc["thresholds"], strict=True)
-        return [{"x": x, "y": y, "threshold": threshold} for x, y, threshold in rows], ""
+        steps = zip(froc["x"], froc["y"], froc["thresholds"], strict=True)
+        return [{"x": x, "y": y, "threshold": threshold} for x, y, threshold in steps], ""
     counted = thresholds.counts(evaluation, group)
     if "reason" in counted:
         return [], counted["reason"]
@@ -206,8 +213,13 @@ def thinned(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _said(kind: str, run: Run, point: dict[str, Any], row: Evaluated, cases_url: Callable[..., str]) -> dict[str, str]:
     where = f"{run}: {KINDS[kind][1]} {point['x']:.3f}, {KINDS[kind][2]} {point['y']:.3f}"
-    if point["threshold"] is None:
-        return {"text": where, "url": cases_url(row, "auc")}
+    if kind == "roc":
+        if point["probability"] is None:
+            return {"text": f"{where}, nothing is called malignant", "url": cases_url(row, "auc")}
+        return {
+            "text": f"{where}, malignancy probability of at least {point['probability']:.3f}",
+            "url": cases_url(row, "auc", at_least=repr(point["probability"])),
+        }
     # "at or above" a score is "above" the next step below it, which is what lists of cases ask for
     step = None if kind == "pr" else thresholds.step_below(point["threshold"])
     above = point["threshold"] if step is None else step / thresholds.STEPS

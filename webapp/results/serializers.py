@@ -60,3 +60,20 @@ class ResultsSerializer(serializers.Serializer[dict[str, Any]]):
     )
     rows = ResultRowSerializer(many=True)
     summary = serializers.DictField(help_text="All malignant lesions, by arm, seed and test set.")
+
+
+class PanelQuerySerializer(serializers.Serializer[dict[str, Any]]):
+    """What may be asked of a panel."""
+
+    group = serializers.ChoiceField(choices=list(selectors.GROUPS.items()), default="malignant")
+
+
+class PanelSerializer(serializers.Serializer[dict[str, Any]]):
+    """One panel of the dashboard: its numbers as rows, with the rules they were counted by."""
+
+    experiment = serializers.IntegerField(help_text="Number of the experiment.")
+    panel = serializers.CharField()
+    group = serializers.CharField()
+    protocol_sentence = serializers.CharField()
+    looks = serializers.DictField(child=serializers.IntegerField())
+    rows = serializers.ListField(child=serializers.DictField(), help_text="Columns: docs/api.md.")
