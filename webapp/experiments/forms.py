@@ -125,7 +125,7 @@ class ArmForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = [(name, preset.title) for name, preset in presets().items()]
-        self.fields["preset"].choices = [("", "shared training"), *known]  # type: ignore[attr-defined]
+        self.fields["preset"].choices = [("", "shared"), *known]  # type: ignore[attr-defined]
 
     def design(self, preset: str, changes: dict[str, Any]) -> ArmDesign:
         """The arm of a valid form, with the preset and the changes it comes down to."""
