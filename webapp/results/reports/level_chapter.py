@@ -41,7 +41,7 @@ def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -
         if block["rows"]
     )
     return Table(
-        (("Test set, run", 0.25), *((levels.COLUMNS[name][0], 0.75 / len(shown)) for name in shown)),
+        (("Test set, run", 0.28), *((levels.COLUMNS[name][0], 0.72 / len(shown)) for name in shown)),
         tuple(
             (f"{TEST_SETS[test_set].capitalize()}, {row['run']}", *(cell(one[name]) for name in shown))
             for (test_set, row), one in zip(rows, numbers, strict=True)
