@@ -6,7 +6,7 @@ import pytest
 
 from detection.evaluation.consistency import grim
 from detection.evaluation.hypothesis_tests import two_proportion_z
-from detection.evaluation.intervals import clustered_ratio_interval
+from detection.evaluation.intervals import clustered_ratio_interval, proportion_interval
 
 # Table 3: successes, n, printed low, printed high (per cent)
 TABLE_3 = (
@@ -20,6 +20,15 @@ TABLE_3 = (
     (2043, 2463, 81, 84), (319, 353, 87, 93), (33, 74, 34, 57), (171, 171, 100, 100),
     (2106, 2463, 84, 87), (317, 353, 87, 93), (44, 74, 48, 70), (168, 171, 96, 100),
     (1828, 2049, 88, 91), (297, 313, 92, 97), (44, 74, 48, 70), (168, 171, 96, 100),
+)  # fmt: skip
+# rows of Table 3, each with specificity and sensitivity per lesion, then per patient
+ROWS = (
+    "radiomics", "DL", "radiomics + clinical", "DL + radiomics", "DL + radiomics + clinical", "agreed labels",
+    "radiomics, automatic", "DL, automatic", "DL + radiomics, automatic", "agreed labels, automatic",
+)  # fmt: skip
+PRINTED = (
+    80, 67, 83, 63, 75, 83, 73, 89, 76, 74, 79, 66, 78, 83, 77, 80, 79, 80, 78, 78, 80, 97, 78, 96,
+    82, 89, 74, 88, 83, 90, 45, 100, 86, 90, 59, 98, 89, 95, 59, 98,
 )  # fmt: skip
 
 
@@ -43,7 +52,8 @@ def test_patients_without_a_finding_differ_as_printed() -> None:
 
 
 def test_calcifications_are_most_of_what_was_missed() -> None:
-    assert (round(100 * 7 / 12), round(100 * 28 / 43)) == (58, 65)
+    for successes, n, printed in ((7, 12, 58), (28, 43, 65)):
+        assert grim(printed, n).candidates == (successes,)
 
 
 @pytest.mark.slow
@@ -63,11 +73,34 @@ def test_a_bootstrap_of_rows_reproduces_the_bounds_of_table_3() -> None:
     assert exact >= 60
 
 
-def test_agreed_labels_keep_the_printed_share() -> None:
-    assert round(100 * (160 + 288) / (227 + 363)) == 76
-    assert round(100 * (91 + 167) / (100 + 179)) == 92
-    assert round(100 * (2049 + 313) / (2463 + 353)) == 84
-    assert (74 + 171) / (74 + 171) == 1.0
+def row_of(name: str) -> tuple[tuple[int, int], ...]:
+    """Specificity and sensitivity of a row of Table 3, per lesion and per patient, as (successes, n)."""
+    start = 4 * ROWS.index(name)
+    return tuple((successes, n) for successes, n, _, _ in TABLE_3[start : start + 4])
+
+
+@pytest.mark.parametrize(
+    ("agreed", "every", "lesions", "patients"),
+    [("agreed labels", "DL", 76, 92), ("agreed labels, automatic", "DL, automatic", 84, 100)],
+)
+def test_agreed_labels_keep_the_printed_share(agreed: str, every: str, lesions: int, patients: int) -> None:
+    kept, whole = ([n for _, n in row_of(name)] for name in (agreed, every))
+    for printed, start in ((lesions, 0), (patients, 2)):
+        share = proportion_interval(sum(kept[start : start + 2]), sum(whole[start : start + 2]))
+        assert share.value is not None and round(100 * share.value) == printed
+
+
+def test_every_printed_percentage_of_table_3_can_come_from_its_counts() -> None:
+    for (successes, n, _, _), printed in zip(TABLE_3, PRINTED, strict=True):
+        assert successes in grim(printed, n).candidates, (successes, n, printed)
+
+
+@pytest.mark.parametrize("n", [100, 200])
+def test_the_accuracy_of_shiri_kahnouei_2022_cannot_come_from_its_test_patches(n: int) -> None:
+    """96.7 % for accuracy (200 patches), sensitivity and specificity (100 each): the nearest are 96.5 and 97 %."""
+    check = grim(96.7, n, decimals=1)
+    assert not check.consistent and check.candidates == ()
+    assert check.nearest == pytest.approx(97.0 if n == 100 else 96.5)
 
 
 def test_every_printed_percentage_of_table_2_can_come_from_its_counts() -> None:
@@ -78,5 +111,7 @@ def test_every_printed_percentage_of_table_2_can_come_from_its_counts() -> None:
 
 def test_end_to_end_sensitivity_counts_what_the_conditional_one_leaves_out() -> None:
     """171 of 171 patients holds for patients whose lesion was delineated; 179 had a malignant one."""
-    assert round(100 * 171 / 171, 1) == 100.0
-    assert round(100 * 171 / 179, 1) == 95.5
+    found, delineated = row_of("DL, automatic")[3]
+    _, malignant = row_of("DL")[3]
+    assert found == delineated
+    assert round(100 * found / malignant, 1) == 95.5
