@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = (
     "preprocessing",
     "evaluation",
+    "matching",
     "interval_coverage",
     "cases_page",
     "training_loop",

@@ -40,21 +40,45 @@ def mask_iou(images: Sequence[EvaluatedImage], found: FindingArrays, truth: Lesi
     boxes = np.concatenate(
         [_boxes("finding", images, findings, found.counts), _boxes("lesion", images, lesions, truth.counts)]
     )
-    first = (np.cumsum(found.counts) - found.counts)[:, None] + found.order
-    second = len(findings) + (np.cumsum(truth.counts) - truth.counts)[:, None] + np.arange(truth.present.shape[1])
-    iou = np.zeros((*found.present.shape, truth.present.shape[1]))
-    image, rank, lesion = np.nonzero(found.present[:, :, None] & truth.present[:, None, :])
-    one, other = boxes[first[image, rank]], boxes[second[image, lesion]]
-    meet = (np.minimum(one[:, 2:], other[:, 2:]) > np.maximum(one[:, :2], other[:, :2])).all(axis=1)
-    image, rank, lesion = image[meet], rank[meet], lesion[meet]
+    first = np.where(found.present, (np.cumsum(found.counts) - found.counts)[:, None] + found.order, -1)
+    slots = np.arange(truth.present.shape[1])
+    starts = len(findings) + np.cumsum(truth.counts) - truth.counts
+    second = np.where(truth.present, starts[:, None] + slots, -1)
+    image, rank, lesion = meeting(boxes, first, second)
     # only what meets something is filled
     used, place = np.unique(np.concatenate([first[image, rank], second[image, lesion]]), return_inverse=True)
     spans = Spans([shapes[index] for index in used])
-    one, other = place[: image.size], place[image.size :]
-    shared = spans.intersections(one, other)
-    union = spans.areas[one] + spans.areas[other] - shared
-    iou[image, rank, lesion] = np.divide(shared, union, out=np.zeros(image.size), where=union > 0)
+    iou = np.zeros((*first.shape, second.shape[1]))
+    iou[image, rank, lesion] = shape_iou(spans, place[: image.size], place[image.size :])
     return iou
+
+
+def meeting(
+    boxes: NDArray[np.float64], first: NDArray[np.intp], second: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs of shapes of one image whose boxes overlap: no others share a pixel.
+
+    Parameters
+    ----------
+    boxes : (shapes, 4) float64
+    first, second : (images, findings) and (images, lesions) int
+        Positions of the shapes of each image, -1 where there is none.
+
+    Returns
+    -------
+    image, finding, lesion : (pairs,) int
+    """
+    image, finding, lesion = np.nonzero((first >= 0)[:, :, None] & (second >= 0)[:, None, :])
+    one, other = boxes[first[image, finding]], boxes[second[image, lesion]]
+    meet = (np.minimum(one[:, 2:], other[:, 2:]) > np.maximum(one[:, :2], other[:, :2])).all(axis=1)
+    return image[meet], finding[meet], lesion[meet]
+
+
+def shape_iou(spans: Spans, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(pairs,) intersection over union of pairs of shapes in pixels; 0 where the union has none."""
+    shared = spans.intersections(first, second)
+    union = spans.areas[first] + spans.areas[second] - shared
+    return np.divide(shared, union, out=np.zeros(len(first)), where=union > 0)
 
 
 def _corners(box: Box) -> Shape:
