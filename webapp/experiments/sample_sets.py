@@ -87,13 +87,13 @@ def training_set(version: DatasetVersion, split: str, synthetic: Iterable[Synthe
     return SampleSet(split, tuple(acquired_samples(version, split) + synthetic_samples(synthetic)))
 
 
-def target(annotation: Annotation, lesion_type: str, malignancy: str) -> LesionTarget:
-    """An annotation as a detector sees it."""
+def target(annotation: Annotation, lesion_type: str, malignancy: str, *, outlined: bool = True) -> LesionTarget:
+    """An annotation as a detector sees it; `outlined` takes its polygons along."""
     return LesionTarget(
         lesion_id=str(annotation.lesion_id),
         lesion_type=lesion_type,  # type: ignore[arg-type]
         malignancy=malignancy,  # type: ignore[arg-type]
-        polygons=tuple(tuple((x, y) for x, y in polygon) for polygon in annotation.polygons),
+        polygons=tuple(tuple((x, y) for x, y in polygon) for polygon in annotation.polygons) if outlined else (),
         box=(annotation.x1, annotation.y1, annotation.x2, annotation.y2),
     )
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from detection.evaluation.protocol import Protocol
 from webapp.results import thresholds
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
+
+if TYPE_CHECKING:
+    from detection.evaluation.result import TestSetResult
 
 WHAT = {
     "finding": "Malignancy probability of located findings",
@@ -53,22 +57,22 @@ def numbers(evaluation: Evaluation, what: str) -> dict[str, Any]:
     return kept("calibration", made_from, lambda: _compute(evaluation, what))
 
 
-def rows_of(result: dict[str, Any], what: str) -> Rows | None:
+def rows_of(result: TestSetResult, what: str) -> Rows | None:
     """Rows of a stored result; None where it was stored without what they need."""
     if what == "image":
-        if "views" not in result:
+        if not result.views:
             return None
-        scored = [row for row in result["views"] if row["malignant"] is not None]
+        scored = [(row.malignant, row) for row in result.views if row.malignant is not None]
         return Rows(
-            [row["malignant"] for row in scored],
-            [row["score"] for row in scored],
-            [row["patient_id"] for row in scored],
+            [malignant for malignant, _ in scored],
+            [row.score for _, row in scored],
+            [row.patient_id for _, row in scored],
         )
-    located = [row for row in result["findings"] if row["localised_malignancy"] in ("benign", "malignant")]
+    located = [row for row in result.findings if row.localised_malignancy in ("benign", "malignant")]
     return Rows(
-        [row["localised_malignancy"] == "malignant" for row in located],
-        [row["malignancy"] for row in located],
-        [row["patient_id"] for row in located],
+        [row.localised_malignancy == "malignant" for row in located],
+        [row.malignancy for row in located],
+        [row.patient_id for row in located],
     )
 
 
@@ -76,7 +80,7 @@ def _compute(evaluation: Evaluation, what: str) -> dict[str, Any]:
     from detection.evaluation.calibration import calibration, recalibrated
     from detection.evaluation.decision_curve import decision_curve
 
-    rows = rows_of(evaluation.result, what)
+    rows = rows_of(result_of(evaluation), what)
     if rows is None:
         return {"reason": f"undefined: {NOT_KEPT}"}
     if not rows.labels:
@@ -114,7 +118,7 @@ def _line(evaluation: Evaluation, what: str) -> tuple[tuple[float, float] | None
         return None, NO_VALIDATION
     images = thresholds.images_of(evaluation.run, "validation")
     protocol = Protocol.from_json({**evaluation.protocol, "resamples": 100})
-    rows = rows_of(evaluate(images, protocol).to_json(), what)
+    rows = rows_of(evaluate(images, protocol), what)
     if rows is None or min(sum(rows.labels), len(rows.labels) - sum(rows.labels)) < LEAST_FITTED:
         return None, NO_LINE
     line = logistic_line(rows.labels, rows.scores)

@@ -12,6 +12,7 @@ from webapp.results import selectors
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
+from webapp.results.stored import result_of
 
 HOLM = "Holm"
 EXPLORATORY = "Benjamini–Hochberg, exploratory"
@@ -162,10 +163,9 @@ def _compute(arm: Evaluation, reference: Evaluation) -> dict[str, Any]:
     # SciPy is loaded by the first page that compares, not by every process at its start
     from detection.evaluation import comparisons, lesion_groups
     from detection.evaluation.errors import EvaluationError
-    from detection.evaluation.result import TestSetResult
 
     try:
-        one, other = TestSetResult.from_json(arm.result), TestSetResult.from_json(reference.result)
+        one, other = result_of(arm), result_of(reference)
         known = [group for group in lesion_groups.GROUPS if one.groups_known or group == "malignant"]
         changes = {group: comparisons.gains_and_losses(one, other, group) for group in known}
         return {

@@ -12,6 +12,7 @@ from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors, thresholds
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 
 MOST_POINTS = 120
 """Points of a curve that are drawn; a longer one is thinned evenly and keeps its ends."""
@@ -46,11 +47,10 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.afroc import afroc_curve
     from detection.evaluation.errors import EvaluationError
     from detection.evaluation.froc import froc_curve
-    from detection.evaluation.result import FindingRecord
     from detection.evaluation.roc import roc_curve
     from detection.evaluation.rows_of_group import located_in
 
-    located = located_in(group, [FindingRecord(**row) for row in evaluation.result["findings"]])  # type: ignore[arg-type]
+    located = located_in(group, result_of(evaluation).findings)  # type: ignore[arg-type]
     roc = roc_curve([row.localised_malignancy == "malignant" for row in located], [row.malignancy for row in located])
     body: dict[str, Any] = {
         "roc": None

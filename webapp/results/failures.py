@@ -13,6 +13,7 @@ from webapp.results.curves import Evaluated
 from webapp.results.forms import REASONS
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 
 FOUND = "found"
 COLOURS = {
@@ -99,17 +100,10 @@ def _reasons(evaluation: Evaluation, group: str) -> Counter[str]:
 
 def _count(evaluation: Evaluation, group: str) -> Counter[str]:
     counted: Counter[str] = Counter(dict.fromkeys((FOUND, *REASONS), 0))
-    for record in _lesions(evaluation, group):
-        counted[FOUND if record["outcome"] == "TP" else record["reason"]] += 1
+    for row in result_of(evaluation).lesions:
+        if row.malignancy == "malignant" and row.lesion_type in LESION_TYPES[group]:
+            counted[FOUND if row.outcome == "TP" else str(row.reason)] += 1
     return counted
-
-
-def _lesions(evaluation: Evaluation, group: str) -> list[dict[str, Any]]:
-    return [
-        record
-        for record in evaluation.result["lesions"]
-        if record["malignancy"] == "malignant" and record["lesion_type"] in LESION_TYPES[group]
-    ]
 
 
 def _runs(experiment: Experiment) -> Iterable[Run]:

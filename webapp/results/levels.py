@@ -12,6 +12,7 @@ from webapp.results.cases import CaseList
 from webapp.results.curves import Evaluated
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 
 LEVELS = {
     "image": "Image",
@@ -48,10 +49,8 @@ def numbers(evaluation: Evaluation, group: str) -> dict[str, Any]:
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.levels import level_numbers
-    from detection.evaluation.result import TestSetResult
 
-    result = TestSetResult.from_json(evaluation.result)
-    made = level_numbers(result, group=group)  # type: ignore[arg-type]
+    made = level_numbers(result_of(evaluation), group=group)  # type: ignore[arg-type]
     return {
         level: {
             **{name: getattr(one, name).to_json() for name in COLUMNS},
@@ -72,9 +71,8 @@ def classified(evaluation: Evaluation, group: str) -> dict[str, Any]:
 
 def _classify(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.end_to_end import classification
-    from detection.evaluation.result import TestSetResult
 
-    result = TestSetResult.from_json(evaluation.result)
+    result = result_of(evaluation)
     return {level: classification(result, level, group=group).to_json() for level in CLASSIFIED}  # type: ignore[arg-type]
 
 
@@ -182,11 +180,10 @@ def cases(
 
 def _units(evaluation: Evaluation, level: str, group: str) -> list[tuple[dict[str, Any], str]]:
     from detection.evaluation.levels import units_of
-    from detection.evaluation.result import TestSetResult
 
     of_lesion = level == "lesion"
     listed = []
-    for unit in units_of(TestSetResult.from_json(evaluation.result), level, group):  # type: ignore[arg-type]
+    for unit in units_of(result_of(evaluation), level, group):  # type: ignore[arg-type]
         kind = "unscored"
         if unit.malignant is not None:
             kind = ("tp" if unit.positive else "fn") if unit.malignant else ("fp" if unit.positive else "tn")

@@ -16,6 +16,7 @@ from webapp.results.cases import LESION_TYPES, cases_address, places_of
 from webapp.results.curves import COLOURS, Evaluated
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 
 SPREAD = 0.3
 """Width over which the points of a run are spread, in runs, so that they do not cover each other."""
@@ -30,9 +31,8 @@ def numbers(evaluation: Evaluation, group: str) -> dict[str, Any]:
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.dice import mean_dice
-    from detection.evaluation.result import TestSetResult
 
-    result = TestSetResult.from_json(evaluation.result)
+    result = result_of(evaluation)
     values = [
         {"sample_id": row.sample_id, "lesion_id": row.lesion_id, "dice": row.dice, "score": row.score}
         for row in result.lesions

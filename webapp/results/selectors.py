@@ -101,6 +101,9 @@ def _sorted_out(experiment: Experiment) -> tuple[dict[tuple[int, str], Evaluatio
         except EvaluationError as error:
             reasons[key] = str(error)
             continue
+        if reason := _not_read(one):
+            reasons[key] = reason
+            continue
         digest = short(one)["test_set_digest"]
         if digest != digests.setdefault(one.test_set, digest):
             reasons[key] = (
@@ -110,6 +113,15 @@ def _sorted_out(experiment: Experiment) -> tuple[dict[tuple[int, str], Evaluatio
             continue
         found[key] = one
     return found, {key: reason for key, reason in reasons.items() if key not in found}
+
+
+def _not_read(evaluation: Evaluation) -> str:
+    from detection.evaluation.result import EARLIER, SCHEMA
+
+    schema = short(evaluation).get("schema")
+    if schema == SCHEMA or schema in EARLIER:
+        return ""
+    return f"This evaluation was stored as {schema!r}, which is no longer read; evaluate the run again."
 
 
 def short(evaluation: Evaluation) -> dict[str, Any]:

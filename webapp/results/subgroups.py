@@ -6,11 +6,9 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from django.db.models import Prefetch
-
-from webapp.cases.models import View
+from webapp.cases.models import Image
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN
-from webapp.datasets.models import VersionAnnotation, VersionView
+from webapp.datasets.models import VersionAnnotation
 from webapp.experiments.models import Experiment, Run
 from webapp.experiments.sample_sets import sample_id
 from webapp.results import selectors
@@ -18,6 +16,7 @@ from webapp.results.cases import LESION_TYPES
 from webapp.results.curves import Evaluated
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 from webapp.simulations.hosts import DENSITY
 
 SIZES = ((10.0, "under 10 mm"), (20.0, "10 to 20 mm"))
@@ -146,11 +145,11 @@ def words(subgroup: str) -> str:
 
 def _members(evaluation: Evaluation, group: str, traits: Traits) -> dict[Subgroup, set[tuple[str, str]]]:
     members: dict[Subgroup, set[tuple[str, str]]] = {}
-    for record in evaluation.result["lesions"]:
-        if record["malignancy"] != "malignant" or record["lesion_type"] not in LESION_TYPES[group]:
+    for row in result_of(evaluation).lesions:
+        if row.malignancy != "malignant" or row.lesion_type not in LESION_TYPES[group]:
             continue
-        place = record["sample_id"], record["lesion_id"]
-        known = traits.get(place, {}) | {"type": TYPES[record["lesion_type"]]}
+        place = row.sample_id, row.lesion_id
+        known = traits.get(place, {}) | {"type": TYPES[row.lesion_type]}
         for kind in KINDS:
             members.setdefault((kind, known.get(kind, NOT_KNOWN)), set()).add(place)
     return members
@@ -163,11 +162,9 @@ def _known_now(traits: Traits) -> str:
 
 def _sensitivities(evaluation: Evaluation, group: str, traits: Traits) -> dict[Subgroup, dict[str, Any]]:
     def compute() -> dict[Subgroup, dict[str, Any]]:
-        from detection.evaluation.result import TestSetResult
         from detection.evaluation.subgroups import sensitivities
 
-        result = TestSetResult.from_json(evaluation.result)
-        made = sensitivities(result, _members(evaluation, group, traits), group)  # type: ignore[arg-type]
+        made = sensitivities(result_of(evaluation), _members(evaluation, group, traits), group)  # type: ignore[arg-type]
         return {subgroup: interval.to_json() for subgroup, interval in made.items()}
 
     return kept("subgroups", [evaluation.inputs_hash, group, _known_now(traits)], compute)
@@ -204,10 +201,9 @@ def _differences(
 
 def _compared(arm: Evaluation, reference: Evaluation, group: str, traits: Traits) -> dict[Subgroup, dict[str, Any]]:
     def compute() -> dict[Subgroup, dict[str, Any]]:
-        from detection.evaluation.result import TestSetResult
         from detection.evaluation.subgroups import differences
 
-        results = [TestSetResult.from_json(one.result) for one in (arm, reference)]
+        results = [result_of(one) for one in (arm, reference)]
         made = differences(results[0], results[1], _members(arm, group, traits), group)  # type: ignore[arg-type]
         return {
             subgroup: {"interval": one.interval.to_json(), "p_value": one.test.p_value}
@@ -219,47 +215,52 @@ def _compared(arm: Evaluation, reference: Evaluation, group: str, traits: Traits
 
 def traits_of(experiment: Experiment, test_set: str) -> Traits:
     """What is known of each lesion on each view: size, site, vendor, age band, density and view."""
-    views = (
-        VersionView.objects.filter(version=experiment.version, split=test_set)
-        .select_related("view__exam__patient__site")
-        .prefetch_related(
-            "view__images", Prefetch("version_annotations", VersionAnnotation.objects.select_related("annotation"))
-        )
+    outlines = VersionAnnotation.objects.filter(
+        version_view__version=experiment.version, version_view__split=test_set
+    ).values_list(
+        "version_view__view_id",
+        "annotation__lesion_id",
+        "annotation__x1",
+        "annotation__y1",
+        "annotation__x2",
+        "annotation__y2",
+        "version_view__view__position",
+        "version_view__view__exam__patient__site__code",
+        "version_view__view__exam__patient__age",
+        "version_view__view__exam__attributes",
     )
-    traits = {}
-    for member in views:
-        of_view = _of_view(member.view)
-        spacing = _spacing(member.view)
-        for used in member.version_annotations.all():
-            one = used.annotation
-            known = dict(of_view)
-            if spacing is not None:
-                known["size"] = _band(
-                    max((one.x2 - one.x1) * spacing[0], (one.y2 - one.y1) * spacing[1]), SIZES, LARGEST
-                )
-            traits[sample_id(member.view_id), str(one.lesion_id)] = known
+    taken = _images(experiment, test_set)
+    traits: Traits = {}
+    for view, lesion, x1, y1, x2, y2, position, site, age, attributes in outlines:
+        known = {"site": site, "view": position}
+        vendor, spacing = taken.get(view, ("unknown", None))
+        if vendor != "unknown":
+            known["vendor"] = vendor
+        if age is not None:
+            known["age"] = _band(age, AGES, OLDEST)
+        if density := attributes.get(DENSITY):
+            known["density"] = str(density)
+        if spacing is not None:
+            known["size"] = _band(max((x2 - x1) * spacing[0], (y2 - y1) * spacing[1]), SIZES, LARGEST)
+        traits[sample_id(view), str(lesion)] = known
     return traits
 
 
-def _of_view(view: View) -> dict[str, str]:
-    patient = view.exam.patient
-    known = {"site": patient.site.code, "view": view.position}
-    vendor = next((image.vendor for image in view.images.all()), "unknown")
-    if vendor != "unknown":
-        known["vendor"] = vendor
-    if patient.age is not None:
-        known["age"] = _band(patient.age, AGES, OLDEST)
-    if density := view.exam.attributes.get(DENSITY):
-        known["density"] = str(density)
-    return known
-
-
-def _spacing(view: View) -> tuple[float, float] | None:
-    """mm a column and a row of the detector plane."""
-    for image in view.images.all():
-        if image.spacing_column is not None and image.spacing_row is not None:
-            return image.spacing_column, image.spacing_row
-    return None
+def _images(experiment: Experiment, test_set: str) -> dict[int, tuple[str, tuple[float, float] | None]]:
+    """Vendor, and mm a column and a row of the detector plane, of every view with a lesion."""
+    images = Image.objects.filter(
+        view__version_views__version=experiment.version,
+        view__version_views__split=test_set,
+        view__version_views__version_annotations__isnull=False,
+    ).order_by("-pk")
+    found: dict[int, tuple[str, tuple[float, float] | None]] = {}
+    for view, vendor, column, row in images.values_list(
+        "view_id", "vendor", "spacing_column", "spacing_row"
+    ).distinct():
+        # the first image that says it
+        _, before = found.get(view, ("unknown", None))
+        found[view] = vendor, before if column is None or row is None else (column, row)
+    return found
 
 
 def _band(value: float, bands: Iterable[tuple[float, str]], last: str) -> str:

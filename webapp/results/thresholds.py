@@ -13,8 +13,10 @@ from typing import Any
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
+from detection.sample_set import LesionTarget
 from webapp.accounts.models import Project
 from webapp.core.errors import UserError
+from webapp.datasets.models import DatasetVersion, VersionAnnotation, VersionView
 from webapp.experiments import sample_sets
 from webapp.experiments.models import Prediction, Run
 from webapp.experiments.sample_sets import view_id
@@ -48,15 +50,40 @@ def images_of(run: Run, split: str, views: Collection[int] | None = None) -> lis
         outline = tuple((x, y) for x, y in contour[0]) if contour and contour[0] else None
         found = Finding((x1, y1, x2, y2), score, malignancy, lesion_type, outline)
         findings.setdefault(view, []).append(found)
+    version = run.arm.experiment.version
+    if views is None:
+        truth = kept(
+            "truth",
+            [str(version.pk), version.content_hash, split, str(outlines)],
+            lambda: _truth(version, split, None, outlines),
+            seconds=IMAGES_KEPT,
+        )
+    else:
+        truth = _truth(version, split, views, outlines)
+    return [replace(image, findings=findings.get(view_id(image.sample_id), [])) for image in truth]
+
+
+def _truth(version: DatasetVersion, split: str, views: Collection[int] | None, outlines: bool) -> list[EvaluatedImage]:
+    """Views of a frozen version without findings, as `sample_sets.acquired_samples`, but without their files."""
+    chosen = VersionView.objects.filter(version=version, split=split)
+    if views is not None:
+        chosen = chosen.filter(view__in=views)
+    used = VersionAnnotation.objects.filter(version_view__in=chosen).select_related("annotation")
+    if not outlines:
+        used = used.defer("annotation__polygons")
+    targets: dict[int, list[LesionTarget]] = {}
+    for entry in used.order_by("annotation__lesion_id"):
+        lesion = sample_sets.target(entry.annotation, entry.lesion_type, entry.malignancy, outlined=outlines)
+        targets.setdefault(entry.version_view_id, []).append(lesion)
     return [
         EvaluatedImage(
-            sample_id=sample.sample_id,
-            patient_id=sample.patient_id,
-            targets=sample.lesions if outlines else tuple(replace(lesion, polygons=()) for lesion in sample.lesions),
-            findings=findings.get(view_id(sample.sample_id), []),
-            breast_id=sample.breast_id,
+            sample_id=sample_sets.sample_id(member.view_id),
+            patient_id=str(member.patient_id),
+            targets=tuple(targets.get(member.pk, ())),
+            findings=(),
+            breast_id=sample_sets.breast_id(member.view),
         )
-        for sample in sample_sets.acquired_samples(run.arm.experiment.version, split, views=views)
+        for member in chosen.select_related("view").order_by("view_id")
     ]
 
 

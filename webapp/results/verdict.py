@@ -12,6 +12,7 @@ from webapp.results import selectors
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 from webapp.results.selectors import TEST_SETS
+from webapp.results.stored import result_of
 
 STATES = {
     "shown": ("ok", "Shown"),
@@ -152,10 +153,9 @@ def _differences(pairs: list[tuple[Evaluation, Evaluation]], measure: str, group
 def _compute(pairs: list[tuple[Evaluation, Evaluation]], measure: str, group: str) -> dict[str, Any]:
     from detection.evaluation.comparisons import mean_differences
     from detection.evaluation.errors import EvaluationError
-    from detection.evaluation.result import TestSetResult
 
     try:
-        read = [[TestSetResult.from_json(one.result) for one in pair] for pair in pairs]
+        read = [[result_of(one) for one in pair] for pair in pairs]
         made = mean_differences([p[0] for p in read], [p[1] for p in read], only={(measure, group)})  # type: ignore[arg-type]
     except EvaluationError as error:
         return {"reason": str(error)}

@@ -11,11 +11,13 @@ from tests.webapp.experiment_records import finish_all, seen
 from webapp.accounts.models import Project, User
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments.models import Experiment
+from webapp.results import stored
 
 
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
     cache.clear()
+    stored.forget()
 
 
 @pytest.fixture

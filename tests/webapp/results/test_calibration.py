@@ -21,6 +21,7 @@ from webapp.experiments.models import Experiment, Prediction, Run
 from webapp.results import calibration, calibration_figures, models, thresholds
 from webapp.results.cases import cases_address
 from webapp.results.models import Evaluation
+from webapp.results.stored import result_of
 
 pytestmark = pytest.mark.django_db
 PAGE = "/study/results/1/calibration/"
@@ -45,7 +46,7 @@ def ended(experiment: Experiment) -> Experiment:
 def test_brier_bins_error_and_line_are_those_of_other_libraries(ended: Experiment, client: Client) -> None:
     lines = list(csv.DictReader(io.StringIO(client.get("/study/results/1/export/findings.csv").content.decode())))
     for evaluation in Evaluation.objects.filter(test_set="external_test"):
-        rows = calibration.rows_of(evaluation.result, "finding")
+        rows = calibration.rows_of(result_of(evaluation), "finding")
         assert rows is not None and len(rows.labels) >= 30
         labels, scores = np.array(rows.labels), np.array(rows.scores)
         exported = [
@@ -74,7 +75,7 @@ def test_brier_bins_error_and_line_are_those_of_other_libraries(ended: Experimen
 
 def test_net_benefit_is_counted_by_hand(ended: Experiment) -> None:
     evaluation = Evaluation.objects.filter(test_set="external_test")[0]
-    rows = calibration.rows_of(evaluation.result, "image")
+    rows = calibration.rows_of(result_of(evaluation), "image")
     assert rows is not None
     curve = calibration.numbers(evaluation, "image")["decision"]
 
@@ -101,7 +102,7 @@ def test_every_point_opens_the_rows_it_is_made_of(
     assert checked >= 3
     data = panel["decision"]["data"][0]["customdata"][49]
     rows = calibration.rows_of(
-        Evaluation.objects.get(run=panel["rows"][0]["run"], test_set="external_test").result, what
+        result_of(Evaluation.objects.get(run=panel["rows"][0]["run"], test_set="external_test")), what
     )
     assert rows is not None
     assert client.get(data["url"]).context["page"].paginator.count == sum(score >= 0.5 for score in rows.scores)
@@ -125,7 +126,7 @@ def test_recalibration_is_fitted_on_validation_alone(ended: Experiment, monkeypa
     assert fitted["line"] == pytest.approx((fitted["equal_width"]["intercept"], fitted["equal_width"]["slope"]))
     assert fitted["recalibrated"]["slope"] == pytest.approx(1, abs=1e-3)
     assert fitted["recalibrated"]["intercept"] == pytest.approx(0, abs=1e-3)
-    rows = calibration.rows_of(internal.result, "finding")
+    rows = calibration.rows_of(result_of(internal), "finding")
     assert rows is not None and applied["line"] == fitted["line"]
     said = np.array(rows.scores)
     mapped = 1 / (1 + np.exp(-(applied["line"][0] + applied["line"][1] * np.log(said / (1 - said)))))
