@@ -17,7 +17,7 @@ from webapp.experiments.design import ENDPOINTS
 from webapp.results import selectors
 from webapp.results.checklists.topics import TOPICS, Topic
 from webapp.results.models import ChecklistAnswer
-from webapp.results.reports.basis import Basis
+from webapp.results.reports.basis import SHORT, Basis
 
 RESULTS, MISSES, CURVES, DATA = "results:experiment", "results:failures", "results:curves", "dataset"
 
@@ -281,7 +281,8 @@ def _model(basis: Basis) -> Filled:
             f"Epoch with the lowest validation loss; score threshold {basis.protocol.score_above:g} fixed by the "
             f"protocol before training; validation {percent(settings.get('validation_share'))} of the patients that "
             "are not for test.",
-            f"Code: commit {kept.get('commit') or 'not in a repository'}, source {kept.get('source_hash')}; "
+            f"Code: commit {(kept.get('commit') or 'not in a repository')}, source "
+            f"{str(kept.get('source_hash'))[:SHORT]}; "
             + ", ".join(f"{name} {version}" for name, version in environment.items())
             + ".",
         ),

@@ -165,6 +165,6 @@ FINDINGS = Table(
 CURVES = Table(
     "curves",
     "Points of ROC, precision–recall and FROC curves",
-    ("group", "curve", "point", "x_is", "x", "y_is", "y", "threshold", "n", "method", "reason"),
+    ("group", "curve", "point", "x_is", "x", "y_is", "y", "threshold", "probability", "n", "method", "reason"),
     _curves,
 )

@@ -145,4 +145,8 @@ def safe(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula is quoted; truth values become 1 and 0."""
     if isinstance(value, bool):
         return int(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
+    if not isinstance(value, str):
+        return value
+    # a lone carriage return would end the line for some readers
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\n")) else text
