@@ -107,6 +107,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA journal_size_limit=27103364;PRAGMA cache_size=2000;"
         ),
     }
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        # an experiment of six arms has some 300 derived numbers; Django's 300 would lose them while they are read
+        "OPTIONS": {"MAX_ENTRIES": 4000},
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
