@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -24,6 +24,7 @@ UnitLevel = Literal["image", "breast", "patient", "lesion", "lesion on a view"]
 LEVELS: tuple[UnitLevel, ...] = get_args(UnitLevel)
 OF_LESIONS = frozenset({"lesion", "lesion on a view"})
 WITH_NEGATIVES = ("specificity", "accuracy")
+NO_NEGATIVES = "lesions have no negatives that could be counted"
 WITHOUT_VIEWS = "this result was stored before its views were kept; evaluate the run again"
 _NOTHING = {
     "sensitivity": "no positives",
@@ -111,14 +112,24 @@ class LevelNumbers:
 
 
 @dataclass(frozen=True, eq=False)
-class _Counted:
-    """What is to be resampled at one level: counts by patient, and the scores of both classes."""
+class Counted:
+    """What is to be resampled at one level.
+
+    Attributes
+    ----------
+    units : tuple of Unit
+    ratios : dict from number to Ratio
+        By patient; without the numbers that the level does not have.
+    pairs : RankedPairs
+        Scores of both classes.
+    in_auc : (rows,) int
+        Patient of each score.
+    """
 
     units: tuple[Unit, ...]
     ratios: dict[str, Ratio]
     pairs: RankedPairs
-    rows_in_auc: int
-    patients_in_auc: int
+    in_auc: NDArray[np.intp]
 
 
 def level_numbers(
@@ -163,19 +174,19 @@ def level_numbers(
     if unknown := [level for level in levels if level not in LEVELS]:
         raise EvaluationError(f"Level: expected one of {', '.join(LEVELS)}, found {unknown[0]!r}.")
     patients = Units([view.patient_id for view in result.views])
-    counted: dict[UnitLevel, _Counted] = {}
+    found: dict[UnitLevel, Counted] = {}
     numbers: dict[UnitLevel, LevelNumbers] = {}
     for level in levels:
-        if reason := why_undefined(result, level) or _no_such_group(result, level, group):
+        if reason := why_undefined(result, level, group):
             numbers[level] = _nothing(result, level, group, reason)
         else:
-            counted[level] = _count(result, level, group, patients)
+            found[level] = counted(result, level, group, patients)
     statistics: list[Statistic] = []
-    for each in counted.values():
+    for each in found.values():
         statistics += [*each.ratios.values(), each.pairs]
     protocol = result.protocol
     drawn = iter(replicates(statistics, patients, protocol.resamples, protocol.seed))
-    for level, each in counted.items():
+    for level, each in found.items():
         numbers[level] = _numbers(result, level, group, each, {name: next(drawn) for name in (*each.ratios, "auc")})
     return {level: numbers[level] for level in levels}
 
@@ -222,16 +233,12 @@ def _unit_of_views(key: str, views: Sequence[ViewRecord], protocol: Protocol) ->
     )
 
 
-def why_undefined(result: TestSetResult, level: UnitLevel) -> str | None:
-    """Why a stored result has no numbers at a level; None where it has."""
+def why_undefined(result: TestSetResult, level: UnitLevel, group: Group = "malignant") -> str | None:
+    """Why a stored result has no numbers of a group at a level; None where it has."""
     if not result.views:
         return WITHOUT_VIEWS
     if level == "breast" and (unknown := sum(view.breast_id is None for view in result.views)):
         return f"the breast of {unknown} view(s) is not known"
-    return None
-
-
-def _no_such_group(result: TestSetResult, level: UnitLevel, group: Group) -> str | None:
     if group == "malignant":
         return None
     if level not in OF_LESIONS:
@@ -239,7 +246,8 @@ def _no_such_group(result: TestSetResult, level: UnitLevel, group: Group) -> str
     return None if result.groups_known else "the lesion types of this test set are not known"
 
 
-def _count(result: TestSetResult, level: UnitLevel, group: Group, patients: Units) -> _Counted:
+def counted(result: TestSetResult, level: UnitLevel, group: Group, patients: Units) -> Counted:
+    """Counts and scores of a level by patient; `patients` are those of all views."""
     units = units_of(result, level, group)
     position = {name: index for index, name in enumerate(patients.names)}
     scored = [unit for unit in units if unit.malignant is not None]
@@ -268,7 +276,7 @@ def _count(result: TestSetResult, level: UnitLevel, group: Group, patients: Unit
         "accuracy": (tp + tn, tp + tn + fp + fn),
     }
     rows = Units(patients.names)
-    return _Counted(
+    return Counted(
         units=units,
         ratios={
             name: Ratio(above, below, rows)
@@ -276,34 +284,35 @@ def _count(result: TestSetResult, level: UnitLevel, group: Group, patients: Unit
             if level not in OF_LESIONS or name not in WITH_NEGATIVES
         },
         pairs=RankedPairs(truth[ranked], scores[ranked], patient[ranked]),
-        rows_in_auc=int(ranked.sum()),
-        patients_in_auc=np.unique(patient[ranked]).size,
+        in_auc=patient[ranked],
     )
 
 
 def _numbers(
-    result: TestSetResult, level: UnitLevel, group: Group, counted: _Counted, drawn: dict[str, NDArray[np.float64]]
+    result: TestSetResult, level: UnitLevel, group: Group, found: Counted, drawn: dict[str, NDArray[np.float64]]
 ) -> LevelNumbers:
     protocol = result.protocol
     share = protocol.confidence
-    values = dict.fromkeys(WITH_NEGATIVES, undefined("lesions have no negatives that could be counted", level=share))
-    for name, ratio in counted.ratios.items():
+    values = dict.fromkeys(WITH_NEGATIVES, undefined(NO_NEGATIVES, level=share))
+    for name, ratio in found.ratios.items():
         values[name] = ratio_interval(
             ratio, drawn[name], level=share, undefined_because=_NOTHING[name], method=protocol.interval
         )
-    if level in OF_LESIONS and not counted.rows_in_auc:
+    # TP stand twice in the ratio, and once among the rows
+    values["f1"] = replace(values["f1"], n=values["f1"].n - (values["f1"].numerator or 0) // 2)
+    if level in OF_LESIONS and not found.in_auc.size:
         values["auc"] = undefined("no lesion of known malignancy is located", level=share)
     else:
         values["auc"] = auc_interval_of(
-            counted.pairs,
+            found.pairs,
             drawn["auc"],
-            n=counted.rows_in_auc,
-            units=counted.patients_in_auc,
+            n=found.in_auc.size,
+            units=np.unique(found.in_auc).size,
             unit="patient",
             level=share,
             method=protocol.interval,
         )
-    unscored = sum(unit.malignant is None for unit in counted.units)
+    unscored = sum(unit.malignant is None for unit in found.units)
     warnings = [f"{name}: {interval.warning}" for name, interval in values.items() if interval.warning]
     if unscored:
         warnings.insert(0, f"{unscored} {level}(s) of unknown malignancy are not scored.")
@@ -311,7 +320,7 @@ def _numbers(
         level=level,
         group=group,
         **values,
-        units=counted.units,
+        units=found.units,
         unscored=unscored,
         warnings=tuple(warnings),
         sentence=_sentence(protocol, level),
