@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from detection.evaluation.afroc import Ratings, figure_of_merit
 from detection.evaluation.intervals import Interval, Scale, bootstrap_interval, proportion_interval, ratio_interval
 from detection.evaluation.protocol import IntervalMethod
 from detection.evaluation.ranked_pairs import RankedPairs
@@ -36,7 +37,7 @@ class Situation:
 
     Attributes
     ----------
-    number : {"sensitivity", "precision", "AUC", "difference of sensitivities", "difference of AUCs"}
+    number : {"sensitivity", "precision", "AUC", "wAFROC", "difference of sensitivities", "difference of AUCs"}
     patients : int
     views : tuple of int
         Views (for precision: findings) of a patient, each number as likely.
@@ -65,6 +66,7 @@ SITUATIONS = (
         for icc, truth in ((0.3, 0.75), (0.6, 0.87))
     ),
     Situation("AUC", 80, (1, 2, 4), 0.6, 0.8),
+    *(Situation("wAFROC", patients, (2, 4), 0.5, truth) for patients, truth in ((40, 0.8), (80, 0.7), (280, 0.8))),
     *(Situation("difference of sensitivities", patients, (2,), 0.5, 0.1) for patients in (30, 80, 280)),
     *(Situation("difference of AUCs", patients, (2,), 0.6, 0.05) for patients in (40, 80, 280)),
 )
@@ -128,6 +130,28 @@ def area(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals
     return _both(pairs.value() or 0.0, drawn, situation, "share") | {"naive": _naive_area(labels, scores)}
 
 
+def alternative_area(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
+    """Half of the views have one to three lesions; ratings of cases and lesions share a patient effect."""
+    group = _groups(situation, rng)
+    effect = math.sqrt(situation.icc) * rng.normal(size=situation.patients)
+    lesions = rng.integers(1, 4, group.size) * (rng.random(group.size) < 0.5)
+    case = np.repeat(np.arange(group.size), lesions)
+    distance = math.sqrt(2) * float(ndtri(situation.truth))
+    rated = Ratings(
+        false=_scores(situation, rng, effect[group]),
+        lesion_free=lesions == 0,
+        lesion=distance + _scores(situation, rng, effect[group[case]]),
+        case=case,
+        weight=1.0 / lesions[case],
+    )
+    units = _units(group)
+    pairs = figure_of_merit(rated, "wAFROC", units.row)
+    drawn = replicates([pairs], units, RESAMPLES, seed)[0]
+    labels = np.arange(case.size + int(rated.lesion_free.sum())) < case.size
+    naive = _naive_area(labels, np.concatenate([rated.lesion, rated.false[rated.lesion_free]]))
+    return _both(pairs.value() or 0.0, drawn, situation, "share") | {"naive": naive}
+
+
 def difference_of_shares(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
     """Two arms on the same views; both depend on one latent probability of the view's patient."""
     group = _groups(situation, rng)
@@ -167,6 +191,7 @@ STUDIES: dict[str, Callable[[Situation, np.random.Generator, int], Intervals]] =
     "sensitivity": share,
     "precision": share,
     "AUC": area,
+    "wAFROC": alternative_area,
     "difference of sensitivities": difference_of_shares,
     "difference of AUCs": difference_of_areas,
 }

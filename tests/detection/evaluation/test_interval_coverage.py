@@ -18,6 +18,7 @@ STUDIES = 300
         (Situation("sensitivity", 60, (2,), 0.6, 0.85), 0.91),
         (Situation("precision", 60, (1, 2, 3, 4, 8), 0.6, 0.85), 0.80),
         (Situation("AUC", 80, (1, 2, 4), 0.6, 0.8), 0.90),
+        (Situation("wAFROC", 80, (2, 4), 0.5, 0.7), None),
         (Situation("difference of sensitivities", 80, (2,), 0.5, 0.1), None),
         (Situation("difference of AUCs", 80, (2,), 0.6, 0.05), None),
     ],
@@ -30,12 +31,12 @@ def test_the_default_covers_and_the_naive_interval_of_views_does_not(
     # 95 % +- 2, and twice the error of 300 studies (1.3 %)
     assert 0.905 <= held["logit-t"] <= 0.995
     assert held["percentile"] <= held["logit-t"] + 0.02
-    # of a paired difference the naive interval may also be too wide
+    # where a patient holds both sides of a comparison the naive interval may also be wide enough
     if naive_below is not None:
         assert held["naive"] < naive_below
 
 
 def test_the_whole_table_looks_at_every_kind_of_number() -> None:
     assert {situation.number for situation in SITUATIONS} == {
-        "sensitivity", "precision", "AUC", "difference of sensitivities", "difference of AUCs"
+        "sensitivity", "precision", "AUC", "wAFROC", "difference of sensitivities", "difference of AUCs"
     }  # fmt: skip
