@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -81,11 +84,20 @@ def write_whole(path: Path, save: Callable[[Path], object]) -> None:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch and safetensors do not always say that a disk is full: the space left does.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise StorageFailed(
-            f"{path.name} could not be written ({error}).", "Check free space and permissions, then start again."
+            f"{path.name} could not be written ({reason}; {_free(path)}).",
+            "Check free space and permissions, then start again: the training goes on from its last checkpoint.",
         ) from error
+
+
+def _free(path: Path) -> str:
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    return f"{shutil.disk_usage(folder).free / 1e9:.2f} GB are free"
 
 
 def _newest_first(directory: Path) -> list[Path]:
