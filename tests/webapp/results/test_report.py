@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from detection.evaluation.protocol import Protocol
+from detection.finding import Finding
+from detection.sample_set import Sample
 from tests.webapp import records
-from tests.webapp.experiment_records import finish_all, graded
+from tests.webapp.experiment_records import Findings, finish_all, graded
 from webapp.accounts.models import Project, User
 from webapp.core import files
 from webapp.core.errors import NotAllowed, UserError
@@ -39,8 +42,21 @@ KEPT = os.environ.get("CEMLAB_REPORTS")
 
 @pytest.fixture
 def evaluated(experiment: Experiment) -> Experiment:
-    finish_all(experiment, lambda run: graded(run.arm.position))
+    finish_all(experiment, lambda run: outlined(graded(run.arm.position)))
     return experiments.with_arms(Experiment.objects.all()).get(pk=experiment.pk)
+
+
+def outlined(findings: Findings) -> Findings:
+    """The same with an outline around each finding."""
+
+    def find(sample: Sample) -> list[Finding]:
+        return [
+            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+            for one in findings(sample)
+            for x1, y1, x2, y2 in [one.box]
+        ]
+
+    return find
 
 
 def made(actor: User, experiment: Experiment) -> Report:
@@ -84,6 +100,7 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
         assert digest in words.replace(" ", "")
     for number, page in enumerate(pages, start=1):
         assert f"Page {number} of {len(pages)}" in page
+    assert "Dice coefficient of the outline of a found malignant lesion" in words
     captions = re.split(r"(?:Figure|Table) \d+\. ", words)[1:]
     assert len(captions) >= 25
     for caption in captions:

@@ -6,11 +6,11 @@ from typing import Any
 
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, decimal
 from webapp.experiments.models import Run
-from webapp.results import calibration, curves, selectors
+from webapp.results import calibration, curves, outlines, selectors
 from webapp.results.models import Evaluation
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
-from webapp.results.reports.words import cell
+from webapp.results.reports.words import cell, methods
 from webapp.results.selectors import TEST_SETS
 
 GROUP = "malignant"
@@ -33,7 +33,7 @@ def curves_chapter(basis: Basis) -> Section:
             Heading(f"Calibration, {TEST_SETS[test_set]} test"),
             *_calibration(basis, test_set, members),
             Heading(f"Overlap of outlines, {TEST_SETS[test_set]} test"),
-            _dice(basis, test_set, members),
+            *_dice(basis, test_set, members),
         ]
     return Section("Curves, calibration and overlap", tuple(blocks))
 
@@ -161,31 +161,42 @@ def _calibration(basis: Basis, test_set: str, members: list[tuple[Run, Evaluatio
     return [Figure((plot,), caption, height=200), table]
 
 
-def _dice(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> Block:
-    series, said = [], []
+def _dice(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> list[Block]:
+    series, rows = [], []
     for place, (run, evaluation) in enumerate(members):
-        found = [one for one in evaluation.result["lesions"] if one["outcome"] == "TP"]
-        values = [float(one["dice"]) for one in found if one.get("dice") is not None]
-        said.append(f"{run}: {len(values)} of {len(found)} found lesion views")
+        body = outlines.numbers(evaluation, GROUP)
+        values = [one["dice"] for one in body["values"]]
+        rows.append((str(run), cell(body["found"]), cell(body["every"]), str(body["without"])))
         if len(values) >= FEWEST_SHOWN:
             series += _violin(str(run), values, place)
+    table = Table(
+        (("Run", 0.28), ("Mean over found", 0.28), ("Mean over all, missed as 0", 0.28), ("Without outline", 0.16)),
+        tuple(rows),
+        basis.caption(
+            "Mean Dice of malignant lesion views; no value under n=10",
+            n=f"in the table; {basis.size([test_set])}",
+            method="2|A and B| / (|A| + |B|) on pixels; "
+            + methods(outlines.numbers(one, GROUP)[of] for _, one in members for of in ("found", "every")),
+            test_sets=[test_set],
+        ),
+        frozenset({3}),
+    )
     if not series:
-        return Text(
-            "Dice is not shown: fewer than ten found lesion views of a run have outlines of both lesion and finding "
-            f"({'; '.join(said)})."
-        )
+        words = "No distribution is drawn: fewer than ten found lesion views of a run have both outlines."
+        return [Text(words, "note"), table]
     names = tuple(str(run) for run, _ in members)
     plot = Plot("", Axis("", -0.6, len(members) - 0.4, places=names), Axis("Dice", 0, 1), tuple(series))
-    return Figure(
+    figure = Figure(
         (plot,),
         basis.caption(
-            "Dice coefficient of the outline of a found lesion and of the finding credited to it; width is a kernel "
-            "density, the marker the median, the line the quartiles; lesions not found are left out",
-            n=f"{'; '.join(said)}; {basis.size([test_set])}",
-            method="2|A and B| / (|A| + |B|); Gaussian kernel by Scott's rule",
+            "Dice coefficient of the outline of a found malignant lesion and of the finding credited to it; width is a "
+            "kernel density, the marker the median, the line the quartiles",
+            n=f"in the table below; {basis.size([test_set])}",
+            method="2|A and B| / (|A| + |B|) on pixels; Gaussian kernel by Scott's rule",
             test_sets=[test_set],
         ),
     )
+    return [figure, table]
 
 
 def _violin(name: str, values: list[float], place: int) -> list[Series]:
