@@ -65,6 +65,7 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "floor": thresholds.floor(runs),
             "points": chosen_points(found) if slider["runs"] else [],
             "lists": {outcome: words for outcome, (_, words) in LISTS.items()},
+            "all_cases_url": reverse("results:cases", args=[project.slug, number]),
             "cases_url": reverse("results:threshold", args=[project.slug, number]),
             "test_sets": {one: selectors.TEST_SETS[one] for one in selectors.present_test_sets(found)},
             "single_seed": len(found.seeds) == 1,

@@ -87,6 +87,10 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "verdict": verdict(found),
             "refusals": _refusals(found),
             "comparison": compared,
+            "differences": {
+                "primary": [(row, address(row, row.measure)) for row in compared.primary],
+                "exploratory": [(row, address(row, row.measure)) for row in compared.exploratory],
+            },
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
             "changes": changes_table(compared, address),
         },

@@ -39,6 +39,26 @@ function words(kind: string, counts: Counts, step: number): string {
   return counts.images ? (at(counts.wrong) / counts.images).toFixed(2) : "undefined: no images";
 }
 
+/** What a number counts: measure and outcome of the list of cases. */
+const LISTS: Record<string, [string, string]> = {
+  sensitivity: ["sensitivity", "all"],
+  precision: ["precision", "all"],
+  false: ["precision", "wrong"],
+};
+
+function address(panel: HTMLElement, cell: HTMLElement, score: string): string {
+  const [measure, outcome] = LISTS[cell.dataset.thresholdCell ?? ""] ?? ["sensitivity", "all"];
+  const query = new URLSearchParams({
+    run: cell.dataset.run ?? "",
+    test_set: cell.dataset.testSet ?? "",
+    group: panel.dataset.group ?? "malignant",
+    measure,
+    outcome,
+    score,
+  });
+  return `${panel.dataset.cases}?${query}`;
+}
+
 export function startThreshold(): void {
   const panel = document.querySelector<HTMLElement>("[data-threshold]");
   const slider = panel?.querySelector<HTMLInputElement>("input[type=range]");
@@ -56,7 +76,15 @@ export function startThreshold(): void {
     if (value) value.textContent = score;
     for (const cell of cells) {
       const counts = runs.get(cell.dataset.run ?? "")?.sets[cell.dataset.testSet ?? ""];
-      cell.textContent = counts ? words(cell.dataset.thresholdCell ?? "", counts, step) : "not evaluated";
+      if (!counts) {
+        cell.textContent = "not evaluated";
+        continue;
+      }
+      // one link a cell, changed in place: the focus stays on it while the slider moves
+      const link = cell.querySelector("a") ?? cell.appendChild(document.createElement("a"));
+      link.className = "number-link";
+      link.href = address(panel, cell, score);
+      link.textContent = words(cell.dataset.thresholdCell ?? "", counts, step);
     }
   };
   slider.addEventListener("input", show);
