@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from detection.evaluation.protocol import Protocol
 from detection.preset import presets
 from webapp.experiments.design import ENDPOINTS
 from webapp.experiments.design_input import DesignInput, setting_schema
 from webapp.experiments.models import Experiment
+from webapp.experiments.protocol_form import LABELS as PROTOCOL
+from webapp.experiments.protocol_form import words_of
 
 NOTHING = "none"
 
@@ -41,7 +42,7 @@ def compare(
     versions : mapping
         Words for dataset versions by key.
     further : tuple of (label, was, now)
-        What is not in the form, such as protocol and code version.
+        What is not in the form, such as the code version.
     """
     pairs = [("Arms", _arms_in_words(before), _arms_in_words(after))]
     pairs += [
@@ -60,6 +61,9 @@ def compare(
         pairs.append(
             (entry["label"], _setting_in_words(before, entry["name"]), _setting_in_words(after, entry["name"]))
         )
+    for name, label in PROTOCOL.items():
+        was, now = (words_of(name, one.protocol[name]) for one in (before, after))
+        pairs.append((f"Protocol: {label}", was, now))
     pairs += further
     rows = [
         Difference(label, was or NOTHING, now or NOTHING) for label, was, now in pairs if was.strip() != now.strip()
@@ -68,9 +72,9 @@ def compare(
 
 
 def with_experiment(
-    earlier: Experiment, after: DesignInput, versions: Mapping[str, str], *, code: tuple[str, str], protocol: Protocol
+    earlier: Experiment, after: DesignInput, versions: Mapping[str, str], *, code: tuple[str, str]
 ) -> Comparison:
-    """A design beside an earlier experiment, with protocol and code version.
+    """A design beside an earlier experiment, with the code version.
 
     Parameters
     ----------
@@ -84,7 +88,6 @@ def with_experiment(
         DesignInput.of_experiment(earlier),
         after,
         versions,
-        ("Protocol", Protocol.from_json(earlier.protocol).sentence(), protocol.sentence()),
         # another commit with the same sources computes the same
         ("Code version", *(("same", "same") if same_sources else (_code_in_words(was), _code_in_words(code)))),
     )

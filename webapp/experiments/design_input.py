@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detection.configuration import MaskRCNNConfiguration
+from detection.evaluation.protocol import Protocol
 from detection.preset import presets
 from webapp.experiments.models import Arm, Experiment
+from webapp.experiments.protocol_form import protocol_texts
 
 PLAIN_FIELDS = (
     "name",
@@ -91,6 +93,8 @@ class DesignInput:
         Text by name, for `PLAIN_FIELDS`.
     settings : dict
         Text by name, for every setting.
+    protocol : dict
+        Text by name, for the fields of `protocol_form.ProtocolForm`.
     copied_from : int or None
         Number of the experiment it was copied from.
     compared_with : int or None
@@ -102,6 +106,7 @@ class DesignInput:
     settings: dict[str, str]
     copied_from: int | None = None
     compared_with: int | None = None
+    protocol: dict[str, str] = field(default_factory=lambda: protocol_texts(Protocol()))
 
     @classmethod
     def fresh(cls, *, version: str, device: str) -> DesignInput:
@@ -155,7 +160,8 @@ class DesignInput:
                     {name: text for name, text in _stored_texts(arm).items() if text != base[name]},
                 )
             )
-        return cls(values, tuple(rows), settings, experiment.number, experiment.number)
+        protocol = protocol_texts(Protocol.from_json(experiment.protocol))
+        return cls(values, tuple(rows), settings, experiment.number, experiment.number, protocol)
 
     @classmethod
     def posted(cls, data: Mapping[str, str]) -> DesignInput:
@@ -172,7 +178,9 @@ class DesignInput:
             settings = preset_texts(values["preset"]) | changed
         copied = _number(data.get("copied_from", ""))
         compared = _number(data["compared_with"]) if "compared_with" in data else copied
-        return cls(values, arms, settings, copied, compared)
+        default = protocol_texts(Protocol())
+        protocol = {name: data.get(f"protocol-{name}", text) for name, text in default.items()}
+        return cls(values, arms, settings, copied, compared, protocol)
 
     def arm_preset(self, arm: ArmInput) -> str:
         """Name of the preset an arm starts from."""
@@ -254,6 +262,7 @@ class DesignInput:
                 data[f"arms-{row}-{name}"] = getattr(arm, name)
             data[f"arms-{row}-changes"] = ",".join(arm.changes)
             data |= {f"arms-{row}-set-{name}": text for name, text in arm.changes.items() if text}
+        data |= {f"protocol-{name}": text for name, text in self.protocol.items()}
         data |= {f"set-{name}": text for name, text in self.settings.items() if text}
         return data
 

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from detection.evaluation.protocol import Protocol
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
@@ -22,6 +21,7 @@ from webapp.experiments.design import CONTROL_SENTENCE
 from webapp.experiments.design_difference import Comparison, with_experiment
 from webapp.experiments.design_input import DesignInput, setting_schema
 from webapp.experiments.forms import DesignForms
+from webapp.experiments.protocol_form import protocol_from
 from webapp.experiments.settings_form import preset_or_first
 
 EARLIER = 50
@@ -125,6 +125,7 @@ def _panel(request: HttpRequest, project: Project, forms: DesignForms) -> dict[s
         "version": version,
         "comparison": _comparison(request.user, project, forms),
         "given": forms.given,
+        "protocol": protocol_from(forms.given.protocol),
         "earlier": earlier,
     }
 
@@ -141,7 +142,7 @@ def _comparison(user: User, project: Project, forms: DesignForms) -> Comparison 
     except UserError:  # the gate says it
         code = ("", "")
     names = {str(one.pk): str(one) for one in [*forms.versions, earlier.version]}
-    return with_experiment(earlier, forms.given, names, code=code, protocol=Protocol())
+    return with_experiment(earlier, forms.given, names, code=code)
 
 
 def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status: int = 200) -> HttpResponse:
@@ -169,7 +170,6 @@ def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status:
             "fold_open": any(row["changed"] or row["bound"].errors for row in folded),
             "errors": forms.summary(),
             "control_sentence": CONTROL_SENTENCE,
-            "protocol": Protocol(),
         },
         status=status,
     )

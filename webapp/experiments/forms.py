@@ -15,6 +15,7 @@ from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices
 from webapp.experiments.design import ENDPOINTS, LARGEST_SEED, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
 from webapp.experiments.design_input import MOST_ARMS, ArmInput, DesignInput
+from webapp.experiments.protocol_form import ProtocolForm
 from webapp.experiments.settings_form import SettingsForm, initial_settings, preset_or_first
 from webapp.simulations.models import SimulationBatch
 from webapp.simulations.selectors import usable_batches
@@ -164,11 +165,13 @@ class DesignForms:
             self.form = DesignForm(data, **offered)
             self.arms = ArmFormSet(data, prefix="arms")
             self.settings = SettingsForm(data, preset=given.values["preset"])
+            self.protocol = ProtocolForm(data, prefix="protocol")
         else:
             self.form = DesignForm(initial=given.values, **offered)
             self.arms = ArmFormSet(initial=[vars(arm) for arm in given.arms], prefix="arms")
             self.arms.min_num = 0
             self.settings = SettingsForm(initial=initial_settings(given.settings), preset=given.values["preset"])
+            self.protocol = ProtocolForm(initial=given.protocol, prefix="protocol")
         self.arm_settings = [
             SettingsForm(
                 data if check else None,
@@ -183,7 +186,7 @@ class DesignForms:
 
     def is_valid(self) -> bool:
         """Whether every part is; each part is checked, so that all errors show at once."""
-        valid = [self.form.is_valid(), self.arms.is_valid(), self.settings.is_valid()]
+        valid = [self.form.is_valid(), self.arms.is_valid(), self.settings.is_valid(), self.protocol.is_valid()]
         valid += [form.is_valid() for form in self.arm_settings]
         self.arms_errors += [str(message) for message in self.arms.non_form_errors()]
         if self.settings.is_valid():
@@ -212,6 +215,7 @@ class DesignForms:
             device=values["device"],
             comparison=None if arm is None or reference is None else (arm, reference),
             margin=values["margin"],
+            protocol=self.protocol.protocol(),
         )
 
     def _arms(self) -> Iterator[ArmDesign]:
@@ -240,6 +244,7 @@ class DesignForms:
             *((arm, f"Arm {row}, ") for row, arm in enumerate(self.arms, start=1)),
             *((own, f"Arm {row}, ") for row, own in enumerate(self.arm_settings, start=1)),
             (self.settings, ""),
+            (self.protocol, "Protocol, "),
         ]:
             for name, messages in form.errors.items():
                 known = name in form.fields

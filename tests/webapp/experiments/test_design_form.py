@@ -115,6 +115,9 @@ def test_a_benign_ratio_of_its_own_is_kept_apart(client: Client, version: Datase
         ("margin", "0", "id_margin", "lies above 0"),
         ("comparison_arm", "7", "id_comparison_arm", "Select a valid choice"),
         ("comparison_reference", "2", "id_comparison_reference", "Compare two different arms"),
+        ("protocol-score_above", "1", "id_protocol-score_above", "below 1"),
+        ("protocol-top", "0", "id_protocol-top", "greater than or equal to 1"),
+        ("protocol-matching", "loose", "id_protocol-matching", "Select a valid choice"),
         ("arms-1-preset", "secret", "id_arms-1-preset", "Select a valid choice"),
         ("set-epochs", "0", "id_set-epochs", "greater than or equal to 1"),
         ("set-anchor_sizes", "12, wide", "id_set-anchor_sizes", "Give numbers with commas"),
@@ -140,6 +143,7 @@ def test_an_error_stands_at_its_field_and_in_the_summary_and_nothing_typed_is_lo
         "arms-TOTAL_FORMS",
         "comparison_arm",
         "arms-1-preset",
+        "protocol-matching",
     }:
         assert value in page
 
@@ -210,6 +214,33 @@ def test_comparison_and_margin_are_frozen_with_the_design(client: Client, versio
     assert experiment.comparison == {"arm": 1, "reference": 0} and experiment.margin == 0.05
     page = client.get("/study/experiments/1/").content.decode()
     assert "Real + 100 % against Real only" in page and "0.05, non-inferiority" in page
+
+
+def test_the_protocol_is_chosen_shown_frozen_and_copied(client: Client, version: DatasetVersion) -> None:
+    data = filled(version, **{"protocol-iou_above": "0.3", "protocol-duplicates": "fp"})
+    panel = client.post(reverse("experiments:consequences", args=["study"]), data).content.decode()
+    assert "box IoU &gt; 0.3" in panel and "duplicates count as false positives" in panel
+
+    client.post(NEW, data)
+
+    stored = Experiment.objects.get().protocol
+    assert (stored["iou_above"], stored["duplicates"], stored["score_above"]) == (0.3, "fp", 0.1)
+    client.post("/study/experiments/1/launch/")
+    page = client.get(f"{NEW}?copy=1")
+    assert page.context["forms"].protocol["duplicates"].value() == "fp"
+    back = page.context["given"].as_data() | {"compared_with": "1", "protocol-duplicates": "ignore"}
+    rows = client.post(reverse("experiments:consequences", args=["study"]), back).context["comparison"].rows
+    assert [(row.label, row.was, row.now) for row in rows] == [
+        ("Protocol: Further findings on a found lesion", "false positives", "ignored")
+    ]
+
+
+def test_every_choice_of_the_protocol_has_words() -> None:
+    from detection.evaluation import protocol
+    from webapp.experiments.protocol_form import CHOICES
+
+    for name, words in CHOICES.items():
+        assert set(words) == set(protocol._CHOICES[name])
 
 
 def with_arm_change(data: dict[str, str], row: int, **settings: str) -> dict[str, str]:
