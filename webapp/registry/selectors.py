@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
@@ -87,15 +88,23 @@ def applications_on(exam: Exam) -> QuerySet[ModelApplication]:
     Each carries `split`, that of the exam's patient in the model's dataset version (empty where it has none), and
     `findings`, their number on the exam.
     """
+    # by the numbers of its few views: an application may have thousands
+    there = [view.pk for view in exam.views.all()]
     of_exam = AppliedView.objects.filter(
-        application=OuterRef("pk"), view__exam=exam, state=AppliedView.State.DONE
+        application=OuterRef("pk"), view__in=there, state=AppliedView.State.DONE
     ).order_by("pk")
+    found = (
+        AppliedFinding.objects.filter(applied_view__application=OuterRef("pk"), applied_view__view__in=there)
+        .order_by()
+        .values("applied_view__application")
+        .annotate(number=Count("pk"))
+    )
     open_runs = Run.objects.filter(arm__experiment=OuterRef("model__run__arm__experiment")).exclude(state__in=ENDED)
     return (
         ModelApplication.objects.filter(project=exam.project_id)
         .annotate(
             split=Subquery(of_exam.values("split")[:1]),
-            findings=Count("views__findings", filter=Q(views__view__exam=exam)),
+            findings=Coalesce(Subquery(found.values("number")), 0),
         )
         .filter(split__isnull=False)
         .exclude(Q(split__in=TEST_SETS) & Q(Exists(open_runs)))
@@ -108,7 +117,9 @@ def findings_on(exam: Exam, application: ModelApplication, score: float = 0.0) -
     """Findings of an application on the exam's views with a score above `score`."""
     return (
         AppliedFinding.objects.filter(
-            applied_view__application=application, applied_view__view__exam=exam, score__gt=score
+            applied_view__application=application,
+            applied_view__view__in=[view.pk for view in exam.views.all()],
+            score__gt=score,
         )
         .select_related("applied_view__view")
         .order_by("applied_view__view_id", "rank")
