@@ -10,7 +10,7 @@ from django.forms import ValidationError
 from webapp.core.errors import UserError
 from webapp.datasets import selectors as datasets
 from webapp.datasets.models import DatasetVersion, Split
-from webapp.experiments import devices, reproducibility
+from webapp.experiments import cost, devices, reproducibility
 from webapp.experiments.design import MAXIMUM_RATIO, TEST_SETS
 from webapp.experiments.design_input import ArmInput, DesignInput
 from webapp.experiments.detectable import Detectable, detectable
@@ -33,6 +33,11 @@ class ArmConsequence:
     def cases(self) -> int:
         """Synthetic cases in all."""
         return self.benign + self.malignant
+
+    @property
+    def most_views(self) -> int:
+        """Training views where every synthetic case has the most."""
+        return self.acquired_views + self.synthetic_views[1]
 
     @property
     def synthetic_words(self) -> str:
@@ -80,6 +85,8 @@ class Consequences:
     control: bool
     detectable: Detectable | None = None
     unequal_steps: bool = False
+    seconds: float | None = None
+    measured: int = 0
 
     @property
     def ready(self) -> bool:
@@ -122,6 +129,7 @@ def consequences(given: DesignInput, version: DatasetVersion | None) -> Conseque
     ]
     if any(most):
         gate.append(_hosts(data))
+    total, measured = _time(given, arms, version, len(seeds))
     return Consequences(
         data,
         arms,
@@ -132,7 +140,27 @@ def consequences(given: DesignInput, version: DatasetVersion | None) -> Conseque
         detectable(version, given.values["primary_endpoint"]) if version is not None else None,
         len({arm.cases for arm in known}) > 1
         and any(given.arm_settings(arm)["length"] == "epochs" for arm in given.arms),
+        total,
+        measured,
     )
+
+
+def _time(
+    given: DesignInput, arms: list[ArmConsequence | None], version: DatasetVersion | None, seeds: int
+) -> tuple[float | None, int]:
+    """Seconds of all runs one after another, and how many earlier runs that rests on; None where any arm is unknown."""
+    if version is None:
+        return None, 0
+    device = given.values["device"]
+    paces = {name: cost.pace(version.dataset.project, name, device) for name in map(given.arm_preset, given.arms)}
+    each = [
+        cost.seconds(given.arm_settings(arm), known.most_views, paces[given.arm_preset(arm)]) if known else None
+        for arm, known in zip(given.arms, arms, strict=True)
+    ]
+    if not each or not seeds or None in each:
+        return None, 0
+    measured = min(found.runs for found in paces.values() if found is not None)
+    return seeds * sum(value for value in each if value is not None), measured
 
 
 def _ratio(text: str) -> float | None:

@@ -332,6 +332,30 @@ def test_the_panel_says_what_the_test_set_can_show(client: Client, version: Data
     assert "worked out for sensitivity only" in auc.content.decode()
 
 
+def test_the_time_is_estimated_from_earlier_runs_with_the_preset_or_said_to_be_unknown(
+    client: Client, version: DatasetVersion
+) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    address = reverse("experiments:consequences", args=["study"])
+    assert "no completed run with these presets" in client.post(address, filled(version)).content.decode()
+    client.post(NEW, filled(version))
+    client.post("/study/experiments/1/launch/")
+    began = timezone.now()
+    record = {"amount": {"steps": 50, "passes": 2.0}, "training": {"views": 100}, "attempts": 1}
+    Run.objects.filter(arm__position=0).update(
+        state="done", started=began, ended=began + timedelta(seconds=1000), record=record
+    )
+
+    outcome = client.post(address, filled(version, seeds="1, 2", **{"set-epochs": "3"})).context["outcome"]
+    views = sum(arm.most_views for arm in outcome.arms)
+    assert outcome.seconds == pytest.approx(2 * 3 * views * 1000 / 200) and outcome.measured == 1
+    in_steps = filled(version, **{"set-length": "steps", "set-steps": "70"})
+    assert client.post(address, in_steps).context["outcome"].seconds == pytest.approx(3 * 70 * 20)
+
+
 def test_another_preset_replaces_its_own_values_and_keeps_what_was_changed(
     client: Client, version: DatasetVersion
 ) -> None:
