@@ -1,77 +1,100 @@
-"""The chapter of the report: shares when every reader has finished, nothing while somebody has still to read."""
+"""The chapter of failure review: only of queues that nobody has still to read."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.webapp import records
-from tests.webapp.reviews.reading import read
-from webapp.accounts.models import User
+from tests.webapp import experiment_records, records
+from tests.webapp.experiment_records import finish_all, seen
+from webapp.accounts.models import Project
+from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment, Run
 from webapp.results.reports.basis import Basis
-from webapp.results.reports.content import Block, Table, Text
+from webapp.results.reports.content import Section, Table, Text
 from webapp.results.reports.registry import inputs_hash
-from webapp.reviews import report, services
+from webapp.reviews import services
 from webapp.reviews.models import ReviewQueue
+from webapp.reviews.report import failure_review
 
 pytestmark = pytest.mark.django_db
 
 
-def blocks(experiment: Experiment) -> list[Block]:
-    section = report.failure_review(Basis(experiment, {}, ""))
-    assert section is not None
-    return list(section.blocks)
+@pytest.fixture
+def project() -> Project:
+    return records.make_project()
 
 
-def left_out(experiment: Experiment) -> bool:
-    found = blocks(experiment)
-    told = [one for one in found if isinstance(one, Table)]
-    assert not told or len(found) > 1
-    return any("still to read" in one.words for one in found if isinstance(one, Text)) and not told
+@pytest.fixture
+def experiment(project: Project) -> Experiment:
+    version = experiment_records.make_version(project, 24, external=0)
+    made = experiment_records.launch(project, records.make_member(project, "researcher"), version, ratios=(0.0,))
+    finish_all(made, lambda run: seen(0.3))
+    return experiments.with_arms(Experiment.objects.all()).get(pk=made.pk)
 
 
-def test_without_a_queue_there_is_no_chapter(ended: Experiment) -> None:
-    assert report.failure_review(Basis(ended, {}, "")) is None
+def queue_of(project: Project, experiment: Experiment) -> ReviewQueue:
+    reader = records.make_member(project, "radiologist", "first")
+    run = Run.objects.get(arm__experiment=experiment)
+    return services.create_queue(actor=reader, project=project, run=run, test_set="internal_test", kind="missed")
 
 
-def test_shares_have_interval_method_and_hashes_and_no_name(
-    ended: Experiment, radiologist: User, first_arm: Run
+def read(queue: ReviewQueue, name: str, reason: str) -> None:
+    from webapp.accounts.models import User
+
+    reader = User.objects.get(username=name)
+    for item in queue.items.all():
+        services.reveal(actor=reader, item=item, seconds=1.0)
+        services.answer(actor=reader, item=item, state="answered", reason=reason, seconds=2.0)
+
+
+def chapter(experiment: Experiment) -> Section | None:
+    return failure_review(Basis(experiment, {}, ""))
+
+
+def test_no_queue_no_chapter(experiment: Experiment) -> None:
+    assert chapter(experiment) is None
+
+
+def test_a_queue_that_somebody_has_still_to_read_stays_out(project: Project, experiment: Experiment) -> None:
+    queue = queue_of(project, experiment)
+    records.make_member(project, "radiologist", "second")
+    read(queue, "first", "dense")
+
+    found = chapter(experiment)
+    assert found is not None and [type(block) for block in found.blocks] == [Text]
+    assert "1 of 1 queues are left out" in found.blocks[0].words  # type: ignore[union-attr]
+
+
+def test_reasons_of_a_finished_queue_stand_without_names(project: Project, experiment: Experiment) -> None:
+    queue = queue_of(project, experiment)
+    before = inputs_hash(experiment, {})
+    read(queue, "first", "dense")
+
+    found = chapter(experiment)
+    assert found is not None
+    (table,) = [block for block in found.blocks if isinstance(block, Table)]
+    assert [row[:3] for row in table.rows] == [("Reader 1", "Real + 0 %", "Dense surroundings")]
+    assert f"{queue.items.count()} items in 1 queues" in table.caption and "Hashes: " in table.caption
+    assert "first" not in str(found.blocks)
+    assert inputs_hash(experiment, {}) != before
+
+
+def test_who_began_and_who_joins_later_keep_a_queue_out_until_they_finish(
+    project: Project, experiment: Experiment
 ) -> None:
-    wide = services.create_queue(
-        actor=radiologist,
-        project=first_arm.arm.experiment.project,
-        run=first_arm,
-        test_set="internal_test",
-        kind="missed",
-        score_above=0.9,
-    )
-    assert wide.size >= 10 and left_out(ended)
-    read(radiologist, wide, ["dense"] * (wide.size - 2) + ["small"] * 2)
+    queue = queue_of(project, experiment)
+    read(queue, "first", "dense")
+    admin = records.make_member(project, "admin", "ada")
 
-    (table,) = [one for one in blocks(ended) if isinstance(one, Table)]
+    def told() -> bool:
+        found = chapter(experiment)
+        assert found is not None
+        return any(isinstance(block, Table) for block in found.blocks)
 
-    assert sorted(row[:3] for row in table.rows) == [
-        ("Reader 1", first_arm.arm.name, "Dense surroundings"),
-        ("Reader 1", first_arm.arm.name, "Small lesion"),
-    ]
-    assert f"n={wide.size}" in table.rows[0][3] and "[" in table.rows[0][3]
-    assert "bootstrap of patients" in table.caption and wide.test_set_digest[:8] in table.caption
-    assert radiologist.username not in f"{table.rows} {table.caption}"
-
-
-def test_nothing_is_told_while_a_radiologist_or_one_who_began_has_still_to_read(
-    ended: Experiment, queue: ReviewQueue, radiologist: User
-) -> None:
-    admin = records.make_member(queue.project, "admin", "ada")
-    read(radiologist, queue, ["dense"] * queue.size)
-    assert not left_out(ended)
-
-    read(admin, queue, ["small"])
-    before = inputs_hash(ended, {})
-    assert left_out(ended)
-    read(admin, queue, ["small"] * queue.size)
-    assert not left_out(ended)
-    assert inputs_hash(ended, {}) != before
-
-    records.make_member(queue.project, "radiologist", "late")
-    assert left_out(ended)
+    assert told()
+    services.answer(actor=admin, item=queue.items.all()[0], state="skipped")
+    assert not told()
+    read(queue, "ada", "small")
+    assert told()
+    records.make_member(project, "radiologist", "late")
+    assert not told()
