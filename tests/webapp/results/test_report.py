@@ -19,6 +19,7 @@ from detection.sample_set import Sample
 from tests.webapp import records
 from tests.webapp.experiment_records import Findings, finish_all, graded
 from webapp.accounts.models import Project, User
+from webapp.annotations.models import Lesion
 from webapp.core import files
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
@@ -182,6 +183,11 @@ def test_a_report_is_made_anew_only_when_something_behind_it_changed(evaluated: 
     second, new = services.request_report(actor=researcher, experiment=evaluated)
     assert new and second.pk != first.pk
 
+    lesion = Lesion.objects.first()
+    assert lesion is not None
+    Lesion.objects.filter(pk=lesion.pk).update(evidence="core biopsy")
+    assert services.request_report(actor=researcher, experiment=evaluated)[1]
+
     results.record_look(actor=researcher, experiment=evaluated, test_sets=["internal_test"])
     third, new = services.request_report(actor=researcher, experiment=evaluated)
     assert new and third.snapshot["looks"] == {"internal_test": 1, "external_test": 0}
@@ -199,6 +205,19 @@ def test_records_that_change_while_it_waits_end_the_job_with_words(evaluated: Ex
     report.refresh_from_db()
     assert report.job.state == "failed" and "changed after it was asked for" in report.job.error
     assert report.file == ""
+
+
+def test_an_old_job_that_is_started_again_leaves_the_report_alone(evaluated: Experiment, researcher: User) -> None:
+    report, _ = services.request_report(actor=researcher, experiment=evaluated)
+    assert report.job is not None
+    old = jobs.cancel(actor=researcher, job=report.job)
+    done = made(researcher, evaluated)
+
+    run_here(jobs.retry(actor=researcher, job=old))
+
+    again = Report.objects.get()
+    old.refresh_from_db()
+    assert (again.file, again.sha256, old.state) == (done.file, done.sha256, "done")
 
 
 def test_a_failed_report_can_be_asked_for_again(evaluated: Experiment, researcher: User) -> None:

@@ -12,7 +12,6 @@ from django.conf import settings
 
 from detection.evaluation.protocol import Protocol
 from webapp.core.templatetags.cemlab import count
-from webapp.datasets import selectors as datasets
 from webapp.experiments.models import Arm, Experiment, Run
 from webapp.experiments.reproducibility import source_hash
 from webapp.results import selectors
@@ -133,7 +132,6 @@ def state(experiment: Experiment, looks: dict[str, int]) -> dict[str, Any]:
             str(experiment.frozen_at),
         ],
         "version": [str(version), version.content_hash, version.split_settings, list(people)],
-        "leakage": [[check.name, check.count] for check in datasets.leakage_checks(version)],
         "arms": [
             [arm.name, arm.preset, arm.configuration, arm.synthetic_record, arm.ratio_benign, arm.ratio_malignant]
             for arm in experiment.arms.all()

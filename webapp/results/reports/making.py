@@ -34,6 +34,9 @@ def make(report: Report, context: JobContext) -> dict[str, Any]:
     JobStopped
         When asked to stop.
     """
+    if report.file:
+        # made by another job meanwhile: an old one was started again from the list of jobs
+        return {"pages": report.pages, "sha256": report.sha256}
     experiment = experiments.with_arms(Experiment.objects.select_related("project", "version__dataset")).get(
         pk=report.experiment_id
     )
