@@ -25,8 +25,8 @@ KINDS = {
 }
 
 
-FIGURES = ("AFROC", "wAFROC", "AFROC1", "wAFROC1")
-"""Figures of merit beside the CPM (detection.evaluation.afroc)."""
+FIGURES = ("AP", "AFROC", "wAFROC", "AFROC1", "wAFROC1")
+"""Figures of merit beside the CPM (detection.evaluation.average_precision and afroc)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def curve(evaluation: Evaluation, group: str) -> dict[str, Any]:
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.afroc import afroc_curve
+    from detection.evaluation.average_precision import average_precision
     from detection.evaluation.errors import EvaluationError
     from detection.evaluation.froc import froc_curve
     from detection.evaluation.roc import roc_curve
@@ -68,6 +69,7 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     try:
         found = froc_curve(images, protocol, group=group)  # type: ignore[arg-type]
         alternative = afroc_curve(images, protocol, group=group)  # type: ignore[arg-type]
+        precise = average_precision(images, protocol, group=group)  # type: ignore[arg-type]
     except EvaluationError as error:
         return body | {"reason": str(error)}
     if not found.lesions:
@@ -79,7 +81,10 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
             "thresholds": found.thresholds.tolist(),
         },
         "cpm": found.cpm.to_json(),
-        "afroc": {name: interval.to_json() for name, interval in alternative.figures.items()},
+        "merits": {
+            "AP": precise.interval.to_json(),
+            **{name: interval.to_json() for name, interval in alternative.figures.items()},
+        },
         "lesion_free": alternative.lesion_free_cases,
         "sentence": found.sentence,
     }
@@ -276,7 +281,7 @@ def _arms(
                         "run": run,
                         "auc": numbers["auc"][place],
                         "cpm": numbers["cpm"][place],
-                        "afroc": [_figure_of_merit(bodies[run.pk], name) for name in FIGURES],
+                        "merits": [_figure_of_merit(bodies[run.pk], name) for name in FIGURES],
                         "auc_url": cases_url(Evaluated(run, evaluation.test_set, group), "auc"),
                         "cpm_url": cases_url(Evaluated(run, evaluation.test_set, group), "sensitivity", score="0.000"),
                     }
@@ -289,7 +294,7 @@ def _arms(
 
 
 def _figure_of_merit(body: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = body["afroc"][name] if "afroc" in body else selectors.undefined(body["reason"])
+    found: dict[str, Any] = body["merits"][name] if "merits" in body else selectors.undefined(body["reason"])
     return found
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 
 from detection.evaluation import froc
 from detection.evaluation import test_set as evaluation_package
+from detection.evaluation.average_precision import average_precision
 from detection.evaluation.protocol import Protocol
 from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish, finish_all, graded
@@ -174,6 +175,10 @@ def test_curves_are_those_of_the_evaluation_package(ended: Experiment, project: 
             assert trace["x"] == same.false_positives_per_image.tolist()
             assert trace["y"] == same.sensitivity.tolist()
             assert curves.curve(evaluation, "malignant")["cpm"]["value"] == pytest.approx(same.cpm.value)
+            precise = average_precision(
+                thresholds.evaluated_images(evaluation), Protocol.from_json(evaluation.protocol), resamples=100
+            )
+            assert curves.curve(evaluation, "malignant")["merits"]["AP"]["value"] == precise.interval.value
 
 
 def test_a_point_of_a_curve_opens_the_lesions_it_misses(ended: Experiment, project: Project, client: Client) -> None:
