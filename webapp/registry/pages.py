@@ -9,17 +9,11 @@ from webapp.accounts.models import Project
 from webapp.core.registry import NavigationEntry, Panel, SelectionAction, navigation, run_panels, selection_actions
 from webapp.experiments.models import Run
 from webapp.registry import selectors
-from webapp.registry.models import RegisteredModel
 
 
 def may_use(role: str | None) -> bool:
     """Whether a role decides about models and applies them."""
     return permissions.role_may(role, permissions.LAUNCH)
-
-
-def model_count(project: Project) -> int:
-    """Models of the project."""
-    return RegisteredModel.objects.filter(project=project).count()
 
 
 def model_of_run(request: Any, project: Project, run: Run) -> dict[str, Any] | None:
@@ -39,7 +33,6 @@ def register() -> None:
             url_name="registry:list",
             key="m",
             position=52,
-            count=model_count,
         ),
     )
     selection_actions.register(
