@@ -54,6 +54,7 @@ def report_page(request: HttpRequest, project: Project, number: int) -> HttpResp
             "reports": listed,
             "current": current,
             "up_to_date": any(one["report"].inputs_hash == current and one["report"].file for one in listed),
+            "outdated": bool(listed) and all(one["report"].inputs_hash != current for one in listed),
             "may_make": permissions.role_may(getattr(request, "role", None), permissions.LAUNCH),
             "looks": {selectors.TEST_SETS[name]: count for name, count in looks.items()},
             "topics": len(checklist),

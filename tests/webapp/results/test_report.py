@@ -262,6 +262,8 @@ def test_page_and_file(client: Client, evaluated: Experiment, researcher: User) 
     assert client.post(reverse("results:report-make", args=["study", 1])).status_code == 302
     report = Report.objects.get()
     assert report.job is not None
+    waiting = client.get(reverse("results:report", args=["study", 1])).content.decode()
+    assert "have changed since" not in waiting and "Download" not in waiting
     run_here(report.job)
 
     page = client.get(reverse("results:report", args=["study", 1])).content.decode()
@@ -271,6 +273,8 @@ def test_page_and_file(client: Client, evaluated: Experiment, researcher: User) 
     assert answer["Content-Type"] == "application/pdf" and b"".join(answer.streaming_content).startswith(b"%PDF-")
     assert AuditEvent.objects.filter(action="results.report_download").count() == 1
     assert models.TestSetLook.objects.filter(person=researcher).count() == 2
+    client.get(reverse("results:experiment", args=["study", 1]))
+    assert "have changed since" in client.get(reverse("results:report", args=["study", 1])).content.decode()
 
 
 def test_letters_the_font_lacks_leave_a_trace_and_markup_stays_text(tmp_path: Path) -> None:
