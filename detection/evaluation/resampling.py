@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 from typing import Protocol as Structural
 
@@ -14,6 +17,9 @@ from numpy.typing import NDArray
 _BLOCK_VALUES = 1 << 17
 # random positions that stay in the processor's cache while they are counted
 _DRAWN_AT_ONCE = 1 << 16
+# 32 MB of counts: 4,000 patients and 2,000 resamples
+_SHARED_VALUES = 1 << 23
+_sharing: ContextVar[bool] = ContextVar("sharing", default=False)
 
 
 class Statistic(Structural):
@@ -52,22 +58,47 @@ class Units:
         (b, units) int32
             How often each unit was drawn; the blocks together have `resamples` rows.
         """
-        count = len(self)
-        if count == 0:
-            return
-        material = json.dumps([seed, self.names], separators=(",", ":")).encode()
-        generator = np.random.default_rng(int.from_bytes(hashlib.sha256(material).digest()))
-        rows = max(1, _BLOCK_VALUES // count)
-        for start in range(0, resamples, rows):
-            block = np.empty((min(rows, resamples - start), count), dtype=np.int32)
-            few = max(1, _DRAWN_AT_ONCE // count)
-            for first in range(0, len(block), few):
-                part = block[first : first + few]
-                # the generator goes on where it stopped: neither size can change the numbers
-                drawn = generator.integers(0, count, part.shape)
-                drawn += np.arange(len(part))[:, None] * count
-                part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
-            yield block
+        if _sharing.get() and len(self) * resamples <= _SHARED_VALUES:
+            yield from _shared(self.names, resamples, seed)
+        else:
+            yield from _drawn(self.names, resamples, seed)
+
+
+def _drawn(names: tuple[str, ...], resamples: int, seed: int) -> Iterator[NDArray[np.int32]]:
+    count = len(names)
+    if count == 0:
+        return
+    material = json.dumps([seed, names], separators=(",", ":")).encode()
+    generator = np.random.default_rng(int.from_bytes(hashlib.sha256(material).digest()))
+    rows = max(1, _BLOCK_VALUES // count)
+    for start in range(0, resamples, rows):
+        block = np.empty((min(rows, resamples - start), count), dtype=np.int32)
+        few = max(1, _DRAWN_AT_ONCE // count)
+        for first in range(0, len(block), few):
+            part = block[first : first + few]
+            # the generator goes on where it stopped: neither size can change the numbers
+            drawn = generator.integers(0, count, part.shape)
+            drawn += np.arange(len(part))[:, None] * count
+            part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
+        yield block
+
+
+@lru_cache(maxsize=2)
+def _shared(names: tuple[str, ...], resamples: int, seed: int) -> tuple[NDArray[np.int32], ...]:
+    blocks = tuple(_drawn(names, resamples, seed))
+    for block in blocks:
+        block.flags.writeable = False
+    return blocks
+
+
+@contextmanager
+def shared_resamples() -> Iterator[None]:
+    """Within, the same resamples are drawn once for all numbers that meet them, and stay in memory (at most 64 MB)."""
+    before = _sharing.set(True)
+    try:
+        yield
+    finally:
+        _sharing.reset(before)
 
 
 class Ratio:

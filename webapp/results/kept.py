@@ -34,6 +34,9 @@ def kept(kind: str, made_from: Iterable[str], compute: Callable[[], Value], *, s
     found = cache.get(key, _ABSENT)
     if found is not _ABSENT:
         return found
-    value = compute()
+    from detection.evaluation.resampling import shared_resamples
+
+    with shared_resamples():
+        value = compute()
     cache.set(key, value, timeout=seconds)
     return value
