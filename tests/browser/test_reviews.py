@@ -14,7 +14,8 @@ from pytest_django.live_server_helper import LiveServer
 from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish_all, seen
 from webapp.accounts.models import User
-from webapp.reviews.models import Answer, Reveal, ReviewQueue
+from webapp.cases.models import Image
+from webapp.reviews.models import Answer, Reveal, ReviewQueue, Visit
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[..., Page]
@@ -28,6 +29,24 @@ def picture(page: Page, name: str) -> None:
     if PICTURES:
         page.wait_for_timeout(500)
         page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+
+
+def fetched_ahead(page: Page, asked: list[str], ahead: list[str]) -> None:
+    """Wait until the frames of the next case were asked for."""
+    for _ in range(600):
+        if all(any(part in url for url in asked) for part in ahead):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"not fetched ahead: {ahead} among {asked}")
+
+
+def saved_in_time(page: Page) -> None:
+    """Wait until a pause in typing has saved the note."""
+    for _ in range(600):
+        if Answer.objects.filter(note="behind the nipple, faint").exists():
+            return
+        page.wait_for_timeout(100)
+    pytest.fail("the note was not saved while typing paused")
 
 
 @pytest.fixture
@@ -54,6 +73,8 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     accessible()
     picture(page, "review-queue-new")
 
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.keyboard.press("n")
     page.wait_for_url("**/review/1/1/**")
     until(READY)
@@ -63,6 +84,11 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     accessible()
     picture(page, "review-look")
 
+    following = Image.objects.filter(view__exam__views__review_items__position=2).exclude(view__origin="synthetic")
+    ahead = [f"/images/{image.pk}/frames/1" for image in following.distinct()]
+    assert ahead
+    fetched_ahead(page, asked, ahead)
+
     page.keyboard.press("1")  # no reason before the reveal, and no layer hidden by it
     page.keyboard.press("r")
     until(f"{OUTLINES} > 0")
@@ -71,12 +97,23 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     page.keyboard.press("v")
     until("document.querySelectorAll('.viewer-overlay .layer-annotation:not(.off)').length === 0")
     page.keyboard.press("v")
-    page.keyboard.press("3")
-    until("document.querySelector('#review-after').textContent.includes('Saved')")
     page.keyboard.press("c")
     page.keyboard.type("behind the nipple")
     page.keyboard.press("Escape")
+    until("document.querySelector('#review-after').textContent.includes('Choose a reason')")
+    assert not Answer.objects.exists()
+    page.reload()
+    until(READY)
+    assert page.input_value("#review-note") == "behind the nipple"
+    page.keyboard.press("3")
+    until("document.querySelector('#review-after').textContent.includes('Saved')")
     until("document.querySelector('#review-positions').textContent.includes('1 answered')")
+    page.keyboard.press("c")
+    page.keyboard.press("End")
+    page.keyboard.type(", faint")
+    until("document.querySelector('#review-after').textContent.includes('Saved')")
+    saved_in_time(page)
+    page.keyboard.press("Escape")
     picture(page, "review-answered")
 
     page.keyboard.press("n")
@@ -120,8 +157,12 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     assert Reveal.objects.count() == size
     assert Answer.objects.filter(current=True, state="answered").count() == size
     first = Answer.objects.get(item__position=1, current=True)
-    assert (first.reason, first.note) == ("dense", "behind the nipple")
-    assert first.seconds > 0
+    assert (first.reason, first.note) == ("dense", "behind the nipple, faint")
+    visits = Visit.objects.filter(item__position=1)
+    assert {one.revealed for one in visits} == {False, True}
+    # what was looked at after the last answer counts too
+    assert sum(one.seconds for one in visits) > first.seconds > 0
+    assert {one.item_id for one in Visit.objects.all()} == {one.item_id for one in Answer.objects.all()}
     assert [one.state for one in Answer.objects.filter(item__position=3)] == ["skipped", "withdrawn", "answered"]
 
 
