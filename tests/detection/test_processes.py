@@ -28,10 +28,11 @@ from detection.errors import (
 from detection.mask_rcnn.detector import MaskRCNNDetector
 from detection.mask_rcnn.training import train
 from detection.training.batches import Share
-from detection.training.failures import failed_event, failure_in
+from detection.training.failures import FOLLOWED, STOP, failed_event, failure_in
 from detection.training.processes import Processes, together
 from tests.detection import toy_training
 from tests.detection.conftest import CLUSTER, MASS, tiny
+from tests.detection.test_training import write_sets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -277,3 +278,20 @@ def test_devices_and_processes_must_be_equally_many(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, value)
     with pytest.raises(DeviceUnavailable, match="2 devices, and 3 processes"), together("cpu*2"):
         pass
+
+
+@pytest.mark.slow
+def test_a_followed_process_ends_when_nobody_follows_it_and_stops_when_asked(views: Any, tmp_path: Path) -> None:
+    command = write_sets(tmp_path, views([MASS]), views([MASS]), epochs=1)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", FOLLOWED: "1"}
+    pipes: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    alone = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, **pipes)
+    assert alone.returncode == 1
+    assert not (tmp_path / "run" / "outcome.json").exists()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, **pipes) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(STOP)
+        process.stdin.flush()
+        events = [json.loads(line) for line in process.stdout]
+    assert process.returncode == 3
+    assert isinstance(failure_in(events[-1]), Interrupted)
