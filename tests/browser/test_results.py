@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
+from detection.finding import Finding
+from detection.sample_set import Sample
 from tests.webapp import experiment_records, records
-from tests.webapp.experiment_records import finish_all, graded
+from tests.webapp.experiment_records import Findings, finish_all, graded
 from webapp.accounts.models import User
 from webapp.experiments.models import Experiment
 
@@ -127,3 +130,79 @@ def test_bars_of_misses_open_their_cases_from_the_keyboard(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     until("window.location.search.includes('outcome=found')")
+
+
+def outlined(find: Findings) -> Findings:
+    """The same detector, drawing the outline of every box."""
+
+    def drawn(sample: Sample) -> list[Finding]:
+        return [
+            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+            for one in find(sample)
+            for x1, y1, x2, y2 in [one.box]
+        ]
+
+    return drawn
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
+    live_server: LiveServer, sign_in: SignIn, researcher: User, accessible: Any, until: Any, theme: str
+) -> None:
+    project = researcher.memberships.get().project
+    version = experiment_records.make_version(project, 64, external=48, with_files=True)
+    experiment = experiment_records.launch(project, researcher, version, ratios=(0.0, 2.0), seeds=(0, 1))
+    finish_all(experiment, lambda run: outlined(graded(run.arm.position + run.seed)))
+    page = sign_in(researcher)
+    in_theme(page, live_server, theme)
+    base = f"{live_server.url}/study/results/1"
+
+    page.goto(f"{base}/")
+    until("document.querySelector('#verdict dd strong').textContent.includes('difference')")
+    until("document.querySelector('#panel-sensitivity .x2y') !== null")
+    page.goto(f"{base}/calibration/?what=image")
+    until("document.querySelectorAll('#decision-external_test .scatterlayer .trace').length >= 4")
+    accessible()
+    picture(page, f"calibration-{theme}")
+    page.focus("#reliability-external_test [data-chart-area]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until("window.location.search.includes('at_least=') && window.location.search.includes('level=image')")
+    assert page.locator("#cases-table tbody tr").count() >= 10
+
+    page.goto(f"{base}/outlines/")
+    until("document.querySelectorAll('#dice-external_test .violinlayer .trace').length === 4")
+    accessible()
+    picture(page, f"outlines-{theme}")
+    page.focus("#dice-external_test [data-chart-area]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until("window.location.pathname.includes('/cases/') && window.location.search.includes('lesion=')")
+
+    page.goto(f"{base}/levels/")
+    accessible()
+    picture(page, f"levels-{theme}")
+    page.locator("#external_test-patient a >> nth=0").focus()
+    page.keyboard.press("Enter")
+    until("window.location.search.includes('level=patient') && window.location.search.includes('outcome=fn')")
+
+    page.goto(f"{live_server.url}/study/results/")
+    until("document.querySelectorAll('#experiments-forest .scatterlayer .trace').length === 1")
+    accessible()
+    picture(page, f"results-list-{theme}")
+    page.focus("#experiments-forest [data-chart-area]")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    until("window.location.pathname.endsWith('/results/1/')")
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+def test_panels_fit_narrow_and_wide_windows(
+    live_server: LiveServer, sign_in: SignIn, ended: Experiment, researcher: User, width: int
+) -> None:
+    page = sign_in(researcher)
+    page.set_viewport_size({"width": width, "height": 900})
+    for part in ("", "1/", "1/levels/", "1/calibration/", "1/outlines/", "1/failures/", "1/curves/"):
+        page.goto(f"{live_server.url}/study/results/{part}")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, part

@@ -74,6 +74,7 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
         return body | {"reason": str(error)}
     if not found.lesions:
         return body | {"reason": "undefined: no lesions"}
+    areas: dict[str, Any] = {name: interval.to_json() for name, interval in alternative.figures.items()}
     return body | {
         "froc": {
             "x": found.false_positives_per_image.tolist(),
@@ -81,10 +82,7 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
             "thresholds": found.thresholds.tolist(),
         },
         "cpm": found.cpm.to_json(),
-        "merits": {
-            "AP": precise.interval.to_json(),
-            **{name: interval.to_json() for name, interval in alternative.figures.items()},
-        },
+        "merits": {"AP": precise.interval.to_json(), **areas},
         "lesion_free": alternative.lesion_free_cases,
         "sentence": found.sentence,
     }
