@@ -71,6 +71,7 @@ class ResultPanel(ProjectView[Any]):
         return selectors.experiments_with_results(self.person, self.project)
 
     @extend_schema(
+        operation_id="v1_projects_experiments_results_panel_retrieve",
         tags=["results"],
         summary="One panel of the results of an experiment",
         description=f"`panel` is one of {', '.join(PANELS)}. Part of the look that opened the results; who has not "
