@@ -18,6 +18,7 @@ BENCHMARKS = (
     "matching",
     "interval_coverage",
     "cases_page",
+    "dashboard",
     "training_loop",
     "texture",
     "simulation_throughput",
