@@ -188,7 +188,7 @@ def _came_out(answer: str, number: dict[str, Any], margin: float | None) -> str:
         return f"Yes: the difference is {said}; the interval lies above {border}.{more}"
     if answer == "worse":
         return f"No: the difference is {said}; the whole interval lies below 0."
-    return f"Not shown: the difference is {said}; the interval reaches down past {border}."
+    return f"Not shown: the difference is {said}; the interval does not lie wholly above {border}."
 
 
 def _cannot(
