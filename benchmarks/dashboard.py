@@ -121,9 +121,12 @@ def tabs(address: Any, project: Any) -> dict[str, Callable[[Any], Any]]:
 
 
 def load() -> None:
-    """SciPy and statsmodels come with the first page that computes."""
-    for name in ("calibration", "end_to_end", "subgroups"):
-        importlib.import_module(f"detection.evaluation.{name}")
+    """SciPy, statsmodels and scikit-learn come with the first page that computes; then as a web process stands."""
+    from webapp.core.garbage import look_less_often
+
+    for name in ("detection.evaluation.calibration", "detection.evaluation.end_to_end", "sklearn.metrics"):
+        importlib.import_module(name)
+    look_less_often()
 
 
 def seconds(work: Callable[[], Any]) -> float:

@@ -18,7 +18,7 @@ from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
 from detection.evaluation.lesion_groups import Group
-from detection.evaluation.marks import marks_of
+from detection.evaluation.marks import Marks, marks_of
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Units, replicates
@@ -114,6 +114,7 @@ def afroc_curve(
     group: Group = "malignant",
     weights: Mapping[tuple[str, str], float] | None = None,
     resamples: int | None = None,
+    marks: Marks | None = None,
 ) -> AfrocCurve:
     """Alternative free-response curve with its figures of merit, and intervals over patients.
 
@@ -128,6 +129,8 @@ def afroc_curve(
         Clinical weight of each lesion of the group, summing to 1 on each view; equal weights where absent.
     resamples : int, optional
         Of patients; those of the protocol where absent.
+    marks : Marks, optional
+        `marks_of(images, protocol, group)` where it is there already.
 
     Raises
     ------
@@ -141,7 +144,7 @@ def afroc_curve(
     lesions, so that a case with many lesions counts no more than one with a single one; AFROC1 and wAFROC1 take the
     false-positive ratings of all cases (Chakraborty and Berbaum 2004; Chakraborty and Zhai 2016).
     """
-    rated = ratings_of(images, protocol, group, weights)
+    rated = ratings_of(images, protocol, group, weights, marks)
     units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
     statistics = {name: figure_of_merit(rated, name, units.row) for name in FIGURES}
     drawn = replicates(
@@ -190,6 +193,7 @@ def ratings_of(
     protocol: Protocol,
     group: Group = "malignant",
     weights: Mapping[tuple[str, str], float] | None = None,
+    marks: Marks | None = None,
 ) -> Ratings:
     """Ratings of cases and lesions, as `afroc_curve` takes them.
 
@@ -198,7 +202,7 @@ def ratings_of(
     EvaluationError
         As `afroc_curve`.
     """
-    marks = marks_of(images, protocol, group)
+    marks = marks_of(images, protocol, group) if marks is None else marks
     false = np.full(len(images), -np.inf)
     np.maximum.at(false, marks.image[~marks.true], marks.scores[~marks.true])
     lesion = np.full(marks.lesion_image.size, -np.inf)

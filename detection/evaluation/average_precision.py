@@ -68,6 +68,7 @@ def average_precision(
     *,
     group: Group = "malignant",
     resamples: int | None = None,
+    marks: Marks | None = None,
 ) -> AveragePrecision:
     """Average precision of the malignant lesions of a group, with an interval over patients.
 
@@ -86,6 +87,8 @@ def average_precision(
         By type of the lesion; false positives are those of the type the finding says.
     resamples : int, optional
         Of patients; those of the protocol where absent.
+    marks : Marks, optional
+        `marks_of(images, protocol, group)` where it is there already.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def average_precision(
         If the matching is not greedy or a finding is not usable.
     """
     units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
-    marks = marks_of(images, protocol, group)
+    marks = marks_of(images, protocol, group) if marks is None else marks
     lesions = np.bincount(units.row[marks.lesion_image], minlength=len(units)).astype(np.int64)
     total = int(lesions.sum())
     found, false = marks.cumulated(np.ones((1, len(units)), np.int32), units.row[marks.image])

@@ -97,6 +97,7 @@ def froc_curve(
     group: Group = "malignant",
     denominator: Denominator = "all images",
     resamples: int | None = None,
+    marks: Marks | None = None,
 ) -> FrocCurve:
     """Free-response curve of the malignant lesions of a group, with intervals over patients.
 
@@ -116,6 +117,9 @@ def froc_curve(
         Over which false positives are counted.
     resamples : int, optional
         Of patients; those of the protocol where absent.
+    marks : Marks, optional
+        `marks_of(images, protocol, group, counted)` where it is there already; `counted` are all images, or those
+        without lesions, as `denominator` says.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def froc_curve(
     """
     units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
     counted = [denominator == "all images" or not image.targets for image in images]
-    marks = marks_of(images, protocol, group, counted)
+    marks = marks_of(images, protocol, group, counted) if marks is None else marks
     unit = units.row[marks.image]
     lesions = np.bincount(units.row[marks.lesion_image], minlength=len(units)).astype(np.int64)
     free = np.bincount(units.row[counted], minlength=len(units)).astype(np.int64)

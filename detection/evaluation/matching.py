@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,7 @@ MissReason = Literal["no overlap", "low score", "wrong class", "outside top", "f
 _IMAGES_AT_ONCE = 1024
 
 
-@dataclass(frozen=True)
-class FindingOutcome:
+class FindingOutcome(NamedTuple):
     """What became of one finding.
 
     Attributes
@@ -53,8 +52,7 @@ class FindingOutcome:
     localised: int | None
 
 
-@dataclass(frozen=True)
-class LesionOutcome:
+class LesionOutcome(NamedTuple):
     """What became of one lesion.
 
     Attributes
@@ -76,8 +74,7 @@ class LesionOutcome:
     iou: float
 
 
-@dataclass(frozen=True)
-class ImageMatch:
+class ImageMatch(NamedTuple):
     """Outcomes of one image, in the order of its findings and of its lesions."""
 
     findings: tuple[FindingOutcome, ...]

@@ -48,6 +48,7 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.average_precision import average_precision
     from detection.evaluation.errors import EvaluationError
     from detection.evaluation.froc import froc_curve
+    from detection.evaluation.marks import marks_of
     from detection.evaluation.roc import roc_curve
     from detection.evaluation.rows_of_group import located_in
 
@@ -67,9 +68,10 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
         return body | {"reason": reason}
     images, protocol = thresholds.evaluated_images(evaluation), Protocol.from_json(evaluation.protocol)
     try:
-        found = froc_curve(images, protocol, group=group)  # type: ignore[arg-type]
-        alternative = afroc_curve(images, protocol, group=group)  # type: ignore[arg-type]
-        precise = average_precision(images, protocol, group=group)  # type: ignore[arg-type]
+        marks = marks_of(images, protocol, group)  # type: ignore[arg-type]
+        found = froc_curve(images, protocol, group=group, marks=marks)  # type: ignore[arg-type]
+        alternative = afroc_curve(images, protocol, group=group, marks=marks)  # type: ignore[arg-type]
+        precise = average_precision(images, protocol, group=group, marks=marks)  # type: ignore[arg-type]
     except EvaluationError as error:
         return body | {"reason": str(error)}
     if not found.lesions:

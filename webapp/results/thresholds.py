@@ -156,24 +156,28 @@ def ranked(evaluation: Evaluation) -> Ranked:
 
 
 def _rank(evaluation: Evaluation) -> Ranked:
-    at = outcomes_above(evaluation, 0.0)
-    places = places_of({view_id(row["sample_id"]) for row in [*at.lesions, *at.findings]})
+    from detection.evaluation.matching import match_many
 
-    def place(row: dict[str, Any]) -> tuple[Any, ...]:
-        return places[view_id(row["sample_id"])]
-
-    return Ranked(
-        [
-            (row["sample_id"], row["lesion_type"], row["score"] if row["outcome"] == "TP" else -1.0)
-            for row in sorted(at.lesions, key=place)
-            if row["malignancy"] == "malignant"
-        ],
-        [
-            (row["sample_id"], row["lesion_type"], row["score"], row["outcome"] == "TP")
-            for row in sorted(at.findings, key=place)
-            if row["called_malignant"] and row["outcome"] in {"TP", "FP"}
-        ],
+    images = evaluated_images(evaluation)
+    places = places_of({view_id(image.sample_id) for image in images if image.targets or image.findings})
+    images = sorted(
+        (image for image in images if image.targets or image.findings),
+        key=lambda image: places[view_id(image.sample_id)],
     )
+    rows = Ranked([], [])
+    matches = match_many(images, replace(Protocol.from_json(evaluation.protocol), score_above=0.0))
+    for image, matched in zip(images, matches, strict=True):
+        for target, lesion in zip(image.targets, matched.lesions, strict=True):
+            if target.malignancy == "malignant":
+                score = -1.0
+                if lesion.outcome == "TP" and lesion.finding is not None:
+                    score = float(image.findings[lesion.finding].score)
+                rows.lesions.append((image.sample_id, target.lesion_type, score))
+        for finding, outcome in zip(image.findings, matched.findings, strict=True):
+            if finding.is_malignant and outcome.outcome in {"TP", "FP"}:
+                right = outcome.outcome == "TP"
+                rows.findings.append((image.sample_id, finding.lesion_type, float(finding.score), right))
+    return rows
 
 
 def first_cases(
