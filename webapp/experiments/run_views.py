@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
@@ -15,7 +13,6 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
-from webapp.core.errors import NotAllowed, UserError
 from webapp.core.registry import run_panels
 from webapp.experiments import figures, selectors, services
 from webapp.experiments.models import MetricPoint, Run, RunState
@@ -23,7 +20,14 @@ from webapp.experiments.sample_pictures import sample_pictures
 from webapp.experiments.views import amount_in_words, arm_facts
 from webapp.jobs import places
 from webapp.jobs import services as jobs
+from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
+
+DONE: dict[Verb, str] = {
+    "cancel": "The run is stopping; its last checkpoint stays, and you can resume.",
+    "resume": "The run is queued again.",
+}
+"""What is said when a job was controlled."""
 
 COSTLY_SECONDS = 600.0
 """Cancelling a run that has gone on for longer asks first."""
@@ -221,24 +225,11 @@ def cancel(request: HttpRequest, project: Project, number: int, arm: int, seed: 
 @project_page()
 def retry(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
     """Queue a failed or cancelled run again; it continues from its checkpoint."""
-    return _control(request, project, run_or_404(request, project, number, arm, seed), "retry")
+    return _control(request, project, run_or_404(request, project, number, arm, seed), "resume")
 
 
-def _control(request: HttpRequest, project: Project, found: Run, verb: str) -> HttpResponse:
-    assert isinstance(request.user, User)
-    if found.job is None:
-        raise Http404("This run has no job.")
-    try:
-        if verb == "cancel":
-            jobs.cancel(actor=request.user, job=found.job)
-            messages.success(request, "The run is stopping; its last checkpoint stays, and you can resume.")
-        else:
-            jobs.retry(actor=request.user, job=found.job)
-            messages.success(request, "The run is queued again.")
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UserError as error:
-        messages.error(request, str(error))
+def _control(request: HttpRequest, project: Project, found: Run, verb: Verb) -> HttpResponse:
+    control(request, found.job, verb, thing="run", done=DONE[verb])
     return redirect("experiments:run", project.slug, found.arm.experiment.number, found.arm.position, found.seed)
 
 

@@ -6,10 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,16 +20,23 @@ from webapp.cases.models import Origin, View
 from webapp.cases.rows import thumbnail_url
 from webapp.cases.selection import selected_exams
 from webapp.cases.selectors import views_of
-from webapp.core.errors import NotAllowed, UserError
+from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion, Split
 from webapp.datasets.selectors import versions_of
 from webapp.jobs import services as jobs
+from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
 from webapp.jobs.selectors import shown_state
 from webapp.registry import figures, selectors, services
 from webapp.registry.forms import ALL, ApplyForm
 from webapp.registry.models import AppliedView, ModelApplication
 from webapp.registry.standing import TEST_SETS, plan
+
+DONE: dict[Verb, str] = {
+    "cancel": "The application is stopping. Views that are done stay, and you can resume.",
+    "resume": "The application is queued again and continues with the next view.",
+}
+"""What is said when a job was controlled."""
 
 A_PAGE = 50
 
@@ -239,20 +245,7 @@ def resume(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     return _control(request, project, number, "resume")
 
 
-def _control(request: HttpRequest, project: Project, number: int, verb: str) -> HttpResponse:
-    found = application_or_404(request, project, number)
-    assert isinstance(request.user, User)
-    if found.job is None:
-        raise Http404("This application has no job.")
-    try:
-        if verb == "cancel":
-            jobs.cancel(actor=request.user, job=found.job)
-            messages.success(request, "The application is stopping. Views that are done stay, and you can resume.")
-        else:
-            jobs.retry(actor=request.user, job=found.job)
-            messages.success(request, "The application is queued again and continues with the next view.")
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UserError as error:
-        messages.error(request, str(error))
+def _control(request: HttpRequest, project: Project, number: int, verb: Verb) -> HttpResponse:
+    job = application_or_404(request, project, number).job
+    control(request, job, verb, thing="application", done=DONE[verb])
     return redirect("registry:application", project.slug, number)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -16,12 +14,18 @@ from django.views.decorators.http import require_POST, require_safe
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.core.errors import NotAllowed, UserError
 from webapp.jobs import services as jobs
+from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
 from webapp.jobs.selectors import shown_state
 from webapp.simulations import distributions, record_page, selectors, setting_fields
 from webapp.simulations.models import SimulationBatch, SyntheticVerdict, SyntheticView
+
+DONE: dict[Verb, str] = {
+    "cancel": "The simulation is stopping. Finished cases stay, and you can resume.",
+    "resume": "The simulation is queued again and continues with the next case.",
+}
+"""What is said when a job was controlled."""
 
 TILES = 24
 KEY_HINTS = [
@@ -128,22 +132,8 @@ def resume(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     return _control(request, project, number, "resume")
 
 
-def _control(request: HttpRequest, project: Project, number: int, verb: str) -> HttpResponse:
-    batch = batch_or_404(request, project, number)
-    assert isinstance(request.user, User)
-    if batch.job is None:
-        raise Http404("This simulation has no job.")
-    try:
-        if verb == "cancel":
-            jobs.cancel(actor=request.user, job=batch.job)
-            messages.success(request, "The simulation is stopping. Finished cases stay, and you can resume.")
-        else:
-            jobs.retry(actor=request.user, job=batch.job)
-            messages.success(request, "The simulation is queued again and continues with the next case.")
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UserError as error:
-        messages.error(request, str(error))
+def _control(request: HttpRequest, project: Project, number: int, verb: Verb) -> HttpResponse:
+    control(request, batch_or_404(request, project, number).job, verb, thing="simulation", done=DONE[verb])
     return redirect("simulations:batch", project.slug, number)
 
 
