@@ -71,6 +71,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
     found = experiment_or_404(request, project, number)
     may_launch = permissions.role_may(getattr(request, "role", None), permissions.LAUNCH)
     waiting = found.launched_at is None
+    arms = [arm_facts(arm) for arm in found.arms.all()]
     return render(
         request,
         "experiments/experiment.html",
@@ -78,14 +79,14 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             **_runs(found),
             **_question(found),
             "endpoint": ENDPOINTS.get(found.primary_endpoint, found.primary_endpoint),
-            "arms": [arm_facts(arm) for arm in found.arms.all()],
+            "arms": arms,
             "may_launch": may_launch,
             "waiting": waiting,
             "outcome": consequences(DesignInput.of_experiment(found), found.version)
             if waiting and may_launch
             else None,
             "batch": found.batch,
-            "control_sentence": CONTROL_SENTENCE if found.control_batch_id else "",
+            "control_sentence": CONTROL_SENTENCE if any(arm["control"] for arm in arms) else "",
         },
     )
 
