@@ -8,7 +8,7 @@ from typing import Any
 
 from webapp.cases.models import Image
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN
-from webapp.datasets.models import VersionAnnotation
+from webapp.datasets.models import VersionAnnotation, VersionView
 from webapp.experiments.models import Experiment, Run
 from webapp.experiments.sample_sets import sample_id
 from webapp.results import selectors
@@ -215,23 +215,30 @@ def _compared(arm: Evaluation, reference: Evaluation, group: str, traits: Traits
 
 def traits_of(experiment: Experiment, test_set: str) -> Traits:
     """What is known of each lesion on each view: size, site, vendor, age band, density and view."""
-    outlines = VersionAnnotation.objects.filter(
-        version_view__version=experiment.version, version_view__split=test_set
-    ).values_list(
+    chosen = VersionView.objects.filter(version=experiment.version, split=test_set)
+    # in two parts: one join over all these tables leaves a database without fresh statistics to guess
+    views = {
+        view: facts
+        for view, *facts in chosen.values_list(
+            "view_id",
+            "view__position",
+            "view__exam__patient__site__code",
+            "view__exam__patient__age",
+            "view__exam__attributes",
+        )
+    }
+    outlines = VersionAnnotation.objects.filter(version_view__in=chosen).values_list(
         "version_view__view_id",
         "annotation__lesion_id",
         "annotation__x1",
         "annotation__y1",
         "annotation__x2",
         "annotation__y2",
-        "version_view__view__position",
-        "version_view__view__exam__patient__site__code",
-        "version_view__view__exam__patient__age",
-        "version_view__view__exam__attributes",
     )
     taken = _images(experiment, test_set)
     traits: Traits = {}
-    for view, lesion, x1, y1, x2, y2, position, site, age, attributes in outlines:
+    for view, lesion, x1, y1, x2, y2 in outlines:
+        position, site, age, attributes = views[view]
         known = {"site": site, "view": position}
         vendor, spacing = taken.get(view, ("unknown", None))
         if vendor != "unknown":
