@@ -23,12 +23,6 @@ from webapp.jobs import services as jobs
 from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
 
-DONE: dict[Verb, str] = {
-    "cancel": "The run is stopping; its last checkpoint stays, and you can resume.",
-    "resume": "The run is queued again.",
-}
-"""What is said when a job was controlled."""
-
 COSTLY_SECONDS = 600.0
 """Cancelling a run that has gone on for longer asks first."""
 SAME_AGAIN = frozenset({"NonFiniteLoss", "EmptySampleSet", "UnsuitableWeights", "CheckpointMismatch", "UnknownFamily"})
@@ -225,11 +219,11 @@ def cancel(request: HttpRequest, project: Project, number: int, arm: int, seed: 
 @project_page()
 def retry(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
     """Queue a failed or cancelled run again; it continues from its checkpoint."""
-    return _control(request, project, run_or_404(request, project, number, arm, seed), "resume")
+    return _control(request, project, run_or_404(request, project, number, arm, seed), "retry")
 
 
 def _control(request: HttpRequest, project: Project, found: Run, verb: Verb) -> HttpResponse:
-    control(request, found.job, verb, thing="run", done=DONE[verb])
+    control(request, found.job, verb, kept="Its last checkpoint stays, and you can resume.")
     return redirect("experiments:run", project.slug, found.arm.experiment.number, found.arm.position, found.seed)
 
 

@@ -1,4 +1,4 @@
-"""Cancel and resume buttons on the pages of what a job works on."""
+"""Cancel and retry buttons, on the page of a job and on those of what it works on."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from django.http import Http404, HttpRequest
 from webapp.accounts.models import User
 from webapp.core.errors import NotAllowed, UserError
 from webapp.jobs import services
-from webapp.jobs.models import Job
+from webapp.jobs.models import Job, JobState
 
-Verb = Literal["cancel", "resume"]
+Verb = Literal["cancel", "retry"]
 
 
-def control(request: HttpRequest, job: Job | None, verb: Verb, *, thing: str, done: str) -> None:
+def control(request: HttpRequest, job: Job | None, verb: Verb, *, kept: str = "") -> None:
     """Cancel a job or queue it again, and tell the person what became of it.
 
     Parameters
     ----------
-    thing : str
-        What the job works on, such as "simulation".
-    done : str
-        What is said where it was done.
+    kept : str
+        What stays of work that is stopped on the way, as a sentence.
 
     Raises
     ------
@@ -35,12 +33,21 @@ def control(request: HttpRequest, job: Job | None, verb: Verb, *, thing: str, do
     """
     assert isinstance(request.user, User)
     if job is None:
-        raise Http404(f"This {thing} has no job.")
+        raise Http404("There is no job to control.")
     act = services.cancel if verb == "cancel" else services.retry
     try:
-        act(actor=request.user, job=job)
-        messages.success(request, done)
+        changed = act(actor=request.user, job=job)
     except NotAllowed as error:
         raise PermissionDenied(str(error)) from error
     except UserError as error:
         messages.error(request, str(error))
+    else:
+        messages.success(request, _outcome(changed, verb, kept))
+
+
+def _outcome(job: Job, verb: Verb, kept: str) -> str:
+    if verb == "retry":
+        return f"“{job.name}” is queued again."
+    if job.state == JobState.CANCELLED:
+        return f"“{job.name}” is cancelled; it had not started."
+    return f"“{job.name}” is stopping. {kept}".rstrip()

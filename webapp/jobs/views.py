@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -13,8 +11,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.core.errors import NotAllowed, UserError
 from webapp.jobs import places, selectors, services
+from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, Job, JobState
 
 ENDED_A_PAGE = 50
@@ -112,32 +110,16 @@ def log(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 @project_page()
 def cancel(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Cancel, then show the job."""
-    job = selectors.get_job_or_404(project, number)
-    assert isinstance(request.user, User)
-    try:
-        job = services.cancel(actor=request.user, job=job)
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UserError as error:
-        messages.error(request, str(error))
-    else:
-        done = job.state == JobState.CANCELLED
-        messages.success(request, f"Cancelled “{job.name}”." if done else f"“{job.name}” is stopping.")
-    return redirect("jobs:detail", project.slug, number)
+    return _control(request, project, number, "cancel")
 
 
 @require_POST
 @project_page()
 def retry(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Queue again, then show the job."""
-    job = selectors.get_job_or_404(project, number)
-    assert isinstance(request.user, User)
-    try:
-        services.retry(actor=request.user, job=job)
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UserError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, f"“{job.name}” is queued again.")
+    return _control(request, project, number, "retry")
+
+
+def _control(request: HttpRequest, project: Project, number: int, verb: Verb) -> HttpResponse:
+    control(request, selectors.get_job_or_404(project, number), verb)
     return redirect("jobs:detail", project.slug, number)

@@ -21,12 +21,6 @@ from webapp.jobs.selectors import shown_state
 from webapp.simulations import distributions, record_page, selectors, setting_fields
 from webapp.simulations.models import SimulationBatch, SyntheticVerdict, SyntheticView
 
-DONE: dict[Verb, str] = {
-    "cancel": "The simulation is stopping. Finished cases stay, and you can resume.",
-    "resume": "The simulation is queued again and continues with the next case.",
-}
-"""What is said when a job was controlled."""
-
 TILES = 24
 KEY_HINTS = [
     {"keys": ["←", "→", "↑", "↓"], "text": "walk"},
@@ -129,11 +123,12 @@ def cancel(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 @project_page()
 def resume(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Queue a failed or cancelled batch again; it continues with the next case."""
-    return _control(request, project, number, "resume")
+    return _control(request, project, number, "retry")
 
 
 def _control(request: HttpRequest, project: Project, number: int, verb: Verb) -> HttpResponse:
-    control(request, batch_or_404(request, project, number).job, verb, thing="simulation", done=DONE[verb])
+    job = batch_or_404(request, project, number).job
+    control(request, job, verb, kept="Finished cases stay, and you can resume.")
     return redirect("simulations:batch", project.slug, number)
 
 

@@ -7,7 +7,7 @@ from django.test import Client
 
 from webapp.accounts.models import Project
 from webapp.core.errors import UserError
-from webapp.jobs import execution
+from webapp.jobs import execution, lease
 from webapp.jobs.models import JobState
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +71,20 @@ def test_cancel_and_retry_answer_with_the_job_page(submit, signed_in) -> None:
     assert "has ended already; there is nothing to cancel." in words
 
 
+def test_what_is_said_depends_on_whether_the_job_had_started(submit, signed_in) -> None:
+    client = signed_in("curator")
+
+    def said(job, action: str) -> str:
+        return client.post(f"/alpha/jobs/{job.pk}/{action}/", follow=True).content.decode()
+
+    waiting = submit(name="Waits")
+    assert "“Waits” is cancelled; it had not started." in said(waiting, "cancel")
+    assert "“Waits” is queued again." in said(waiting, "retry")
+    running = submit(name="Runs")
+    assert lease.claim(running.pk, lease.new_token())
+    assert "“Runs” is stopping." in said(running, "cancel")
+
+
 def test_observers_are_refused_with_words_and_get_is_no_action(submit, signed_in) -> None:
     job = submit()
     client = signed_in("observer")
@@ -110,8 +124,6 @@ def test_polling_gives_active_jobs_and_how_others_ended_lately(submit, signed_in
 
 
 def test_the_strip_shows_the_persons_own_running_job_first(submit, person) -> None:
-    from webapp.jobs import lease
-
     me, other = person("researcher"), person("curator")
     for owner, name in ((other, "Not mine"), (me, "My training")):
         lease.claim(submit(created_by=owner, name=name).pk, lease.new_token())
