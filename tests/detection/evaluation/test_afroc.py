@@ -1,4 +1,4 @@
-"""Alternative free-response curves, against double loops over the definition."""
+"""Alternative free-response curves, against printed examples and double loops over the definition."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, ran
 
 AWAY = (30.0, 30.0, 40.0, 40.0)
 OTHER = (50.0, 50.0, 58.0, 58.0)
+SILENT = -np.inf
+NINE_CASES = (
+    [[], [0.5], [0.7, 0.6], [-0.3], [1.5], [], [], [], []],
+    [[0.9], [-0.2], [1.6, SILENT], [3.0, 2.0], [1.0, 2.5, 1.0]],
+)
+EIGHT_CASES = (
+    [[], [0.4874291], [0.7383247, 0.5757814], [-0.3053884], [1.5117812], [], [], []],
+    [[0.8523430], [-0.2146999], [1.5884892, SILENT], [2.9438362, 1.98381]],
+)
+"""Worked examples of D. P. Chakraborty, "The RJafroc FROC book" (github.com/dpc10ster/RJafrocFrocBook, chapter on
+empirical plots, "AFROC vs. wAFROC", and the same example in two earlier editions): ratings of false marks by case,
+the first four without lesions, and ratings of the lesions of each other case."""
 
 
 def psi(false: float, true: float) -> float:
@@ -68,6 +80,57 @@ def by_definition(images: list[EvaluatedImage], group: Group) -> dict[str, float
         "wAFROC1": weighted(false_rating),
         "HR-AUC": mean([psi(x, y) for x in free for y in highest]),
     }
+
+
+def worked_example(
+    false_marks: list[list[float]], lesions: list[list[float]], weights: list[list[float]]
+) -> AfrocCurve:
+    """The curve of ratings and lesion weights, each rating a finding on a lesion or away from all of them."""
+
+    def place(number: int) -> tuple[float, float, float, float]:
+        return (20.0 * number, 0.0, 20.0 * number + 10, 10.0)
+
+    def score(rating: float) -> float:
+        return (rating + 1) / 5  # from 0 to 1 in the same order
+
+    free = len(false_marks) - len(lesions)
+    images, given_weights = [], {}
+    for case, marks in enumerate(false_marks):
+        name, rated = f"case {case}", lesions[case - free] if case >= free else []
+        targets = [lesion(place(number), lesion_id=f"L{number}") for number in range(len(rated))]
+        on_lesions = [finding(place(number), score(r)) for number, r in enumerate(rated) if r != SILENT]
+        elsewhere = [finding(place(10 + number), score(r)) for number, r in enumerate(marks)]
+        images.append(image(name, targets, on_lesions + elsewhere))
+        for number, weight in enumerate(weights[case - free] if rated else []):
+            given_weights[name, f"L{number}"] = weight
+    return afroc_curve(images, QUICK, weights=given_weights, resamples=0)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "weights", "afroc", "weighted"),
+    [
+        (NINE_CASES, [[1], [1], [0.1, 0.9], [0.9, 0.1], [0.3, 0.4, 0.3]], 0.8472222, 0.7425),
+        (EIGHT_CASES, [[1], [1], [0.1, 0.9], [0.9, 0.1]], 0.7708333, 0.678125),
+        (EIGHT_CASES, [[1], [1], [0.6, 0.4], [0.4, 0.6]], 0.7708333, 0.7875),
+    ],
+    ids=["nine cases", "eight cases", "eight cases, other weights"],
+)
+def test_the_worked_examples_of_the_rjafroc_book_give_the_printed_areas(
+    ratings: tuple[list[list[float]], list[list[float]]], weights: list[list[float]], afroc: float, weighted: float
+) -> None:
+    figures = worked_example(*ratings, weights).figures
+    assert figures["AFROC"].value == pytest.approx(afroc, abs=5e-8)
+    assert figures["wAFROC"].value == pytest.approx(weighted, abs=5e-8)
+
+
+def test_the_worked_example_of_nine_cases_gives_the_printed_operating_points() -> None:
+    curve = worked_example(*NINE_CASES, [[1], [1], [0.1, 0.9], [0.9, 0.1], [0.3, 0.4, 0.3]])
+    # the book adds (0, 0) before the first and (1, 1) after the last
+    assert curve.false_positive_fraction.tolist() == [0, 0, 0, 0, 0, 0, 0.25, 0.5, 0.5, 0.75]
+    found = [0.111, 0.222, 0.333, 0.444, 0.667, 0.778, 0.778, 0.778, 0.889, 0.889]
+    assert curve.lesions_found == pytest.approx(np.array(found), abs=5e-4)
+    by_weight = [0.180, 0.260, 0.280, 0.300, 0.420, 0.620, 0.620, 0.620, 0.820, 0.820]
+    assert curve.weighted_lesions_found == pytest.approx(np.array(by_weight), abs=5e-4)
 
 
 @settings(deadline=None, max_examples=25)
