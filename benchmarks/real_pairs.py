@@ -108,7 +108,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         ArmDesign(f"{ratio:.0%}", arguments.preset, ratio, ratio, {"epochs": arguments.epochs})
         for ratio in contents.RATIOS
     )
-    launched = experiments.launch(
+    frozen = experiments.freeze(
         actor=people[Role.RESEARCHER],
         project=project,
         version=version,
@@ -119,6 +119,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             arms=arms,
         ),
     )
+    launched = experiments.launch(actor=people[Role.RESEARCHER], experiment=frozen)
     jobs = run_all_here()
     launched.refresh_from_db()
     batch = launched.batch

@@ -53,7 +53,7 @@ def make_version(project: Project, count: int = 24, *, external: int = 8, with_f
     return records.make_frozen_version(project, curator, exams, test_share=0.5, external_sites=sites)
 
 
-def launch(
+def freeze(
     project: Project,
     actor: User,
     version: DatasetVersion,
@@ -66,7 +66,7 @@ def launch(
     comparison: tuple[int, int] | None = None,
     margin: float | None = None,
 ) -> Experiment:
-    """An experiment with one arm a ratio, or with the arms given, its jobs in the queue."""
+    """A frozen design with one arm a ratio, or with the arms given; nothing is started."""
     arms = arms or tuple(
         ArmDesign(f"Real + {100 * ratio:g} %", "cpu-quick", ratio, ratio, TINY | (changes or {})) for ratio in ratios
     )
@@ -79,7 +79,12 @@ def launch(
         comparison=comparison,
         margin=margin,
     )
-    return services.launch(actor=actor, project=project, version=version, design=design)
+    return services.freeze(actor=actor, project=project, version=version, design=design)
+
+
+def launch(project: Project, actor: User, version: DatasetVersion, **design: Any) -> Experiment:
+    """An experiment of what `freeze` takes, its jobs in the queue."""
+    return services.launch(actor=actor, experiment=freeze(project, actor, version, **design))
 
 
 def finish(run: Run, findings: Findings) -> Run:

@@ -39,6 +39,7 @@ class World:
     frozen: DatasetVersion
     draft: DatasetVersion
     experiment: Experiment
+    unlaunched: Experiment
     run: Run
     artifact: RunArtifact
     batch: SimulationBatch
@@ -77,6 +78,7 @@ def make_world() -> World:
     open_experiment = experiment_records.launch(project, people["researcher"], frozen, ratios=(0.0,))
     queued = Run.objects.get(arm__experiment=open_experiment).job
     assert queued is not None
+    unlaunched = experiment_records.freeze(project, people["researcher"], frozen, ratios=(0.0,))
     failed = _failed_job(project, people["curator"])
     name = files.new_name("runs", ".json")
     files.write(name, b"{}")
@@ -92,6 +94,7 @@ def make_world() -> World:
         frozen=frozen,
         draft=draft,
         experiment=experiment,
+        unlaunched=unlaunched,
         run=run,
         artifact=artifact,
         batch=experiment.batch,
@@ -205,6 +208,7 @@ def address_values(world: World) -> dict[str, Any]:
         "dataset": world.frozen.dataset.slug,
         "draft": world.draft.dataset.slug,
         "experiment": world.experiment.number,
+        "unlaunched": world.unlaunched.number,
         "table": "differences",
         "panel": "levels",
         "arm": run.arm.position,

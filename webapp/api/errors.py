@@ -9,21 +9,29 @@ from rest_framework.exceptions import APIException, PermissionDenied, Validation
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from webapp.core.errors import NotAllowed, UserError
+from webapp.core.errors import NotAllowed, TooLate, UserError
 
 
-class Locked(APIException):
-    """The test sets are locked until every run has ended."""
+class Conflict(APIException):
+    """What is asked for does not fit what has happened so far."""
 
     status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class Locked(Conflict):
+    """The test sets are locked until every run has ended."""
+
     default_detail = "The test sets are locked until every run has ended."
     default_code = "locked"
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Services' refusals become 400 or 403, invalid fields name themselves; what is unknown stays an error."""
+    """Services' refusals become 400, 403 or 409, invalid fields name themselves; what is unknown stays an error."""
     if isinstance(error, NotAllowed):
         return exception_handler(PermissionDenied(str(error)), context)
+    if isinstance(error, TooLate):
+        return exception_handler(Conflict(str(error)), context)
     if isinstance(error, UserError):
         error_response = exception_handler(ValidationError(str(error)), context)
         if error_response is not None:

@@ -36,6 +36,7 @@ in_project = [
     path(f"{VERSION}splits/", datasets.SplitList.as_view(), name="splits"),
     path("experiments/", experiments.ExperimentList.as_view(), name="experiments"),
     path(EXPERIMENT, experiments.ExperimentDetail.as_view(), name="experiment"),
+    path(f"{EXPERIMENT}launch/", experiments.ExperimentLaunch.as_view(), name="launch"),
     path(f"{EXPERIMENT}arms/", experiments.ArmList.as_view(), name="arms"),
     path(f"{EXPERIMENT}runs/", experiments.RunList.as_view(), name="runs"),
     path(RUN, experiments.RunDetail.as_view(), name="run"),

@@ -15,5 +15,9 @@ class UserError(Exception):
         self.field = field
 
 
+class TooLate(UserError):
+    """It was possible once: what happened since forbids it."""
+
+
 class NotAllowed(UserError):
     """The person may see the object but not do this to it."""

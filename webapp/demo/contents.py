@@ -93,16 +93,19 @@ def dataset(found: Project, members: dict[str, User], say: Say) -> DatasetVersio
 
 
 def experiment(found: Project, members: dict[str, User], say: Say) -> Experiment:
-    """The experiment of three arms; started once."""
-    existing = Experiment.objects.filter(project=found).order_by("number").first()
-    if existing is not None:
-        return existing
-    version = dataset(found, members, say)
+    """The experiment of three arms; designed and launched once."""
+    designed = Experiment.objects.filter(project=found).order_by("number").first() or _design(found, members, say)
+    if designed.launched_at is not None:
+        return designed
     say("Starting the experiment: arms with 0, 100 and 200 % synthetic clusters")
-    return experiments.launch(
+    return experiments.launch(actor=members[Role.RESEARCHER], experiment=designed)
+
+
+def _design(found: Project, members: dict[str, User], say: Say) -> Experiment:
+    return experiments.freeze(
         actor=members[Role.RESEARCHER],
         project=found,
-        version=version,
+        version=dataset(found, members, say),
         design=ExperimentDesign(
             name="Synthetic ratio 0 / 100 / 200 %",
             hypothesis="More synthetic clusters in training raise the sensitivity for malignant lesions. "

@@ -74,7 +74,7 @@ def launch(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     if found is None:
         raise Http404("No such experiment.")
     try:
-        started = services.start(actor=request.user, experiment=found)
+        started = services.launch(actor=request.user, experiment=found)
     except UserError as error:
         messages.error(request, str(error))
     else:

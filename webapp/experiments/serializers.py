@@ -1,4 +1,4 @@
-"""Experiments, arms, runs and predictions as the API shows them, and the design it takes."""
+"""Experiments, arms, runs and predictions as the API shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rest_framework import serializers
 from webapp.annotations.models import LesionType
 from webapp.annotations.serializers import polygon_field
 from webapp.experiments import selectors
-from webapp.experiments.design import ENDPOINTS, LARGEST_SEED, MAXIMUM_RATIO, SOURCES, ArmDesign, ExperimentDesign
+from webapp.experiments.design_serializers import ComparisonSerializer
 from webapp.experiments.models import Arm, Experiment, MetricPoint, Prediction, Run
 
 
@@ -81,13 +81,6 @@ class RunCountsSerializer(serializers.Serializer[selectors.RunCounts]):
     done = serializers.IntegerField()
 
 
-class ComparisonSerializer(serializers.Serializer[dict[str, int]]):
-    """Which arm the primary endpoint compares with which, by position in the design, from 0."""
-
-    arm = serializers.IntegerField(min_value=0)
-    reference = serializers.IntegerField(min_value=0)
-
-
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     """A question with how it will be judged, and how far its runs are."""
 
@@ -99,6 +92,9 @@ class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
     seeds = serializers.ListField(child=serializers.IntegerField(), read_only=True)
     created_by = serializers.CharField(source="created_by.username", read_only=True, default="")
     run_counts = serializers.SerializerMethodField()
+    launched_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Null while the design is frozen and its runs are not started."
+    )
 
     class Meta:
         model = Experiment
@@ -149,66 +145,6 @@ class ExperimentDetailSerializer(ExperimentSerializer):
     class Meta(ExperimentSerializer.Meta):
         fields = [*ExperimentSerializer.Meta.fields, "protocol", "reproducibility", "arms"]
         read_only_fields = fields
-
-
-class ArmDesignSerializer(serializers.Serializer[ArmDesign]):
-    """An arm to launch."""
-
-    name = serializers.CharField(max_length=60)
-    preset = serializers.CharField(max_length=60, help_text="Name of a detector preset.")
-    ratio_benign = serializers.FloatField(default=0.0, min_value=0.0, max_value=MAXIMUM_RATIO, help_text="1.0 = 100 %.")
-    ratio_malignant = serializers.FloatField(
-        default=0.0, min_value=0.0, max_value=MAXIMUM_RATIO, help_text="1.0 = 100 %."
-    )
-    synthetic_source = serializers.ChoiceField(
-        choices=list(SOURCES.items()),
-        default="clusters",
-        help_text="`control`: the same hosts, places and outlines with nothing inserted.",
-    )
-    changes = serializers.DictField(default=dict, help_text="Fields of the configuration that differ from the preset.")
-
-
-class DesignSerializer(serializers.Serializer[ExperimentDesign]):
-    """An experiment to launch. It is frozen at once: nothing of the design can change afterwards."""
-
-    version = serializers.IntegerField(help_text="`id` of a frozen dataset version.")
-    name = serializers.CharField(max_length=120)
-    hypothesis = serializers.CharField()
-    primary_endpoint = serializers.ChoiceField(choices=list(ENDPOINTS.items()))
-    arms = ArmDesignSerializer(many=True, allow_empty=False)
-    comparison = ComparisonSerializer(
-        default=None, allow_null=True, help_text="The last arm against the first where null."
-    )
-    margin = serializers.FloatField(
-        default=None,
-        allow_null=True,
-        help_text="Non-inferiority margin in the unit of the endpoint, such as 0.05; null asks for superiority.",
-    )
-    seeds = serializers.ListField(
-        child=serializers.IntegerField(min_value=0, max_value=LARGEST_SEED), allow_empty=False, default=[0]
-    )
-    device = serializers.CharField(default="cpu", max_length=40, help_text="`cpu` or `cuda:0`.")
-    simulation = serializers.IntegerField(
-        default=None,
-        allow_null=True,
-        help_text="`number` of a finished simulation of this version to take the cases from; a new one where null.",
-    )
-    simulation_seed = serializers.IntegerField(default=0, min_value=0, max_value=2**32 - 1)
-
-    def design(self) -> ExperimentDesign:
-        """What was asked for, for `experiments.services.launch`."""
-        values: dict[str, Any] = self.validated_data
-        compared = values["comparison"]
-        return ExperimentDesign(
-            name=values["name"],
-            hypothesis=values["hypothesis"],
-            primary_endpoint=values["primary_endpoint"],
-            arms=tuple(ArmDesign(**arm) for arm in values["arms"]),
-            seeds=tuple(values["seeds"]),
-            device=values["device"],
-            comparison=None if compared is None else (compared["arm"], compared["reference"]),
-            margin=values["margin"],
-        )
 
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):

@@ -15,7 +15,7 @@ from detection.finding import Finding
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.core import audit
-from webapp.core.errors import UserError
+from webapp.core.errors import TooLate, UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import ArmDesign, ExperimentDesign
@@ -115,21 +115,23 @@ def freeze(
 
 
 @transaction.atomic
-def start(*, actor: User, experiment: Experiment) -> Experiment:
+def launch(*, actor: User, experiment: Experiment) -> Experiment:
     """Launch a frozen design: record what makes it reproducible, one simulation for all arms, a run per arm and seed.
 
     Raises
     ------
+    TooLate
+        If it was launched already.
     UserError
-        If it is not frozen or was launched already; if code version, data hash, seeds or environment cannot be
-        recorded; if the device or the cases of the simulation are gone.
+        If it is not frozen; if code version, data hash, seeds or environment cannot be recorded; if the device or the
+        cases of the simulation are gone.
     """
     permissions.require(actor, experiment.project, permissions.LAUNCH)
     locked = Experiment.objects.select_for_update().get(pk=experiment.pk)
     if locked.state != Experiment.State.FROZEN:
         raise UserError(f"{locked} is a draft: freeze its design before it is launched.")
     if locked.launched_at is not None:
-        raise UserError(f"{locked} was launched already.")
+        raise TooLate(f"{locked} was launched already: freeze a design of its own to run it again.")
     _require_device(locked.device)
     locked.reproducibility = reproducibility.record(locked.version, locked.seeds)
     arms = list(locked.arms.order_by("position"))
@@ -150,28 +152,6 @@ def start(*, actor: User, experiment: Experiment) -> Experiment:
             _start_run(actor=actor, arm=arm, seed=seed, after=source.job if source else None)
     audit.record(actor=actor, action="experiments.launch", project=locked.project, target=locked)
     return locked
-
-
-@transaction.atomic
-def launch(
-    *,
-    actor: User,
-    project: Project,
-    version: DatasetVersion,
-    design: ExperimentDesign,
-    simulation_seed: int = 0,
-    simulation: SimulationBatch | None = None,
-) -> Experiment:
-    """Freeze a design and launch it at once, both or neither; see `freeze` and `start`."""
-    frozen = freeze(
-        actor=actor,
-        project=project,
-        version=version,
-        design=design,
-        simulation_seed=simulation_seed,
-        simulation=simulation,
-    )
-    return start(actor=actor, experiment=frozen)
 
 
 def _require_device(device: str) -> None:

@@ -41,8 +41,10 @@ def test_types_are_what_is_answered(reader: Client) -> None:
     assert parts["Interval"]["properties"]["value"]["nullable"] is True
     assert parts["Prediction"]["properties"]["malignancy"]["type"] == "number"
     assert set(parts["JobStateEnum"]["enum"]) == {"waiting", "queued", "running", "done", "failed", "cancelled"}
-    launch = schema["paths"]["/api/v1/projects/{project}/experiments/"]["post"]
-    assert launch["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Design")
+    freeze = schema["paths"]["/api/v1/projects/{project}/experiments/"]["post"]
+    assert freeze["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/Design")
+    launch = schema["paths"]["/api/v1/projects/{project}/experiments/{number}/launch/"]["post"]
+    assert "requestBody" not in launch and set(launch["responses"]) == {"200", "400", "403", "409"}
 
 
 def test_the_reference_page_has_every_operation_and_needs_no_script(reader: Client) -> None:

@@ -132,14 +132,14 @@ def test_freezing_starts_nothing_and_opens_no_test_set(frozen: Experiment) -> No
 
 
 def test_the_launch_records_what_makes_it_reproducible_and_happens_once(frozen: Experiment, researcher: User) -> None:
-    started = services.start(actor=researcher, experiment=frozen)
+    started = services.launch(actor=researcher, experiment=frozen)
 
     kept = Experiment.objects.get().reproducibility
     assert kept["data_hash"] == frozen.version.content_hash and len(kept["source_hash"]) == 64
     assert kept["seeds"] == [0] and {"python", "torch", "numpy"} <= kept["environment"].keys()
     assert started.batch is not None and Run.objects.count() == 2
     with pytest.raises(UserError, match="launched already"):
-        services.start(actor=researcher, experiment=frozen)
+        services.launch(actor=researcher, experiment=frozen)
     for change in ({"reproducibility": {}}, {"launched_at": None}, {"batch": None}):
         with pytest.raises(IntegrityError, match="launched once"), transaction.atomic():
             Experiment.objects.filter(pk=frozen.pk).update(**change)
@@ -147,7 +147,7 @@ def test_the_launch_records_what_makes_it_reproducible_and_happens_once(frozen: 
 
 def test_an_observer_launches_nothing(frozen: Experiment, project: Project) -> None:
     with pytest.raises(NotAllowed):
-        services.start(actor=records.make_member(project, "observer"), experiment=frozen)
+        services.launch(actor=records.make_member(project, "observer"), experiment=frozen)
 
 
 def test_the_comparison_is_the_last_arm_against_the_first_unless_told(
@@ -182,7 +182,7 @@ def test_an_impossible_question_is_refused(
 
 def refused(frozen: Experiment, actor: User) -> str:
     with pytest.raises(UserError) as error:
-        services.start(actor=actor, experiment=frozen)
+        services.launch(actor=actor, experiment=frozen)
     assert Experiment.objects.get(pk=frozen.pk).launched_at is None and not Run.objects.exists()
     return str(error.value)
 

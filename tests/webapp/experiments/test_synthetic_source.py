@@ -22,9 +22,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def launch(study: Study, *arms: ArmDesign, simulation: SimulationBatch | None = None) -> Experiment:
     design = ExperimentDesign("Control", "It is the clusters.", "sensitivity:malignant:internal_test", arms)
-    return services.launch(
+    frozen = services.freeze(
         actor=study.researcher, project=study.project, version=study.version, design=design, simulation=simulation
     )
+    return services.launch(actor=study.researcher, experiment=frozen)
 
 
 def arm(name: str, ratio: float, source: str = "clusters") -> ArmDesign:

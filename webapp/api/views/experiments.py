@@ -1,4 +1,4 @@
-"""Experiments: read, launch, follow."""
+"""Experiments: read, freeze, launch, follow."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from webapp.api.filters import PredictionFilter
 from webapp.core.errors import UserError
 from webapp.datasets.selectors import versions_of
 from webapp.experiments import services
+from webapp.experiments.design_serializers import DesignSerializer
 from webapp.experiments.models import Arm, Experiment, Prediction, Run
 from webapp.experiments.selectors import (
     all_runs_ended,
@@ -31,7 +32,6 @@ from webapp.experiments.selectors import (
 )
 from webapp.experiments.serializers import (
     ArmSerializer,
-    DesignSerializer,
     ExperimentDetailSerializer,
     ExperimentSerializer,
     PredictionSerializer,
@@ -44,22 +44,25 @@ from webapp.results.models import TestSetLook
 from webapp.results.selectors import TEST_SETS
 from webapp.simulations.selectors import usable_batches
 
+REFUSED = OpenApiResponse(description="Your role neither freezes nor launches designs.")
+
 
 @extend_schema_view(
     get=extend_schema(tags=["experiments"], summary="Experiments"),
     post=extend_schema(
         tags=["experiments"],
-        summary="Launch an experiment",
+        summary="Freeze the design of an experiment",
+        description="Starts nothing: the answer is the design as it will be run, for the caller to read and launch.",
         request=DesignSerializer,
         responses={
             201: ExperimentDetailSerializer,
             400: OpenApiResponse(description="The design is not valid: `detail` says why, `field` where."),
-            403: OpenApiResponse(description="Your role does not launch."),
+            403: REFUSED,
         },
     ),
 )
 class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
-    """Experiments, newest first; a post freezes a design and starts its runs."""
+    """Experiments, newest first; a post freezes a design."""
 
     model = Experiment
     serializer_class = ExperimentSerializer
@@ -68,7 +71,7 @@ class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
         return with_arms(experiments_of(self.person, self.project))
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Launch."""
+        """Freeze."""
         permissions.require(self.person, self.project, permissions.LAUNCH)
         asked = DesignSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -81,7 +84,7 @@ class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
             simulation = usable_batches(self.person, self.project).filter(number=number).first()
             if simulation is None:
                 raise UserError("This project has no such finished simulation for arms.", field="simulation")
-        experiment = services.launch(
+        frozen = services.freeze(
             actor=self.person,
             project=self.project,
             version=version,
@@ -89,7 +92,7 @@ class ExperimentList(ProjectView[Experiment], ListAPIView[Experiment]):
             design=asked.design(),
             simulation_seed=asked.validated_data["simulation_seed"],
         )
-        made = with_arms(experiments_of(self.person, self.project)).get(pk=experiment.pk)
+        made = self.visible().get(pk=frozen.pk)
         address = reverse("api:experiment", args=[self.project.slug, made.number])
         return Response(
             ExperimentDetailSerializer(made).data, status=status.HTTP_201_CREATED, headers={"Location": address}
@@ -113,6 +116,31 @@ class _OfExperiment(ProjectView[Any]):
         found: Any = experiments_of(self.person, self.project)
         experiment: Experiment = get_object_or_404(found, number=self.kwargs["number"])
         return experiment
+
+
+class ExperimentLaunch(_OfExperiment):
+    """The start of a frozen design, once."""
+
+    model = Experiment
+    serializer_class = ExperimentDetailSerializer
+
+    @extend_schema(
+        tags=["experiments"],
+        summary="Launch a frozen design",
+        description="Records code version, data hash, seeds and environment, and queues a run for each arm and seed.",
+        request=None,
+        responses={
+            200: ExperimentDetailSerializer,
+            400: OpenApiResponse(description="It cannot be recorded or run here: `detail` says what is missing."),
+            403: REFUSED,
+            409: OpenApiResponse(description="It was launched already."),
+        },
+    )
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Launch."""
+        started = services.launch(actor=self.person, experiment=self.experiment())
+        made = with_arms(experiments_of(self.person, self.project)).get(pk=started.pk)
+        return Response(ExperimentDetailSerializer(made).data)
 
 
 @extend_schema(tags=["experiments"], summary="Arms of an experiment")
