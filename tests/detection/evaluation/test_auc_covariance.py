@@ -1,4 +1,4 @@
-"""DeLong and Obuchowski: by definition, by simulation, and the borders."""
+"""DeLong and Obuchowski: a published example, by definition, by simulation, and the borders."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy import stats
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.intervals import Interval
 from detection.evaluation.roc import AUCCovariance, auc, delong, obuchowski
+from tests.detection.evaluation import turck
 
 
 def by_definition(labels: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +34,18 @@ def rows(seed: int, n: int = 60) -> tuple[np.ndarray, list[np.ndarray]]:
     labels = np.concatenate([[0, 0, 1, 1], rng.integers(0, 2, n)])
     shared = rng.normal(0, 1, labels.size)
     return labels, [np.round(labels * 0.8 + shared + rng.normal(0, 0.7, labels.size), 1) for _ in range(3)]
+
+
+def test_delong_gives_the_numbers_of_proc() -> None:
+    """Expected values in the tests of the R package pROC (github.com/xrobin/pROC, test-roc.test.R and test-cov.R)."""
+    found = delong(turck.LABELS, turck.GRADE, turck.S100B)
+    assert isinstance(found, AUCCovariance)
+    assert found.values == pytest.approx(np.array([0.823678861788618, 0.731368563685637]), abs=1e-14)
+    assert found.covariance[0, 1] == pytest.approx(0.00119615567376754, rel=1e-12)
+    interval, test = found.difference()
+    assert test.statistic == pytest.approx(2.20898359144091, rel=1e-12)
+    assert test.p_value == pytest.approx(0.0271757822291882, rel=1e-12)
+    assert (interval.low, interval.high) == pytest.approx((0.0104061769564846, 0.174214419249478), rel=1e-12)
 
 
 @settings(deadline=None)
