@@ -32,12 +32,6 @@ from webapp.registry.forms import ALL, ApplyForm
 from webapp.registry.models import AppliedView, ModelApplication
 from webapp.registry.standing import TEST_SETS, plan
 
-DONE: dict[Verb, str] = {
-    "cancel": "The application is stopping. Views that are done stay, and you can resume.",
-    "resume": "The application is queued again and continues with the next view.",
-}
-"""What is said when a job was controlled."""
-
 A_PAGE = 50
 
 
@@ -242,10 +236,10 @@ def cancel(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 @project_page()
 def resume(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Queue a failed or cancelled application again; it continues with the next view."""
-    return _control(request, project, number, "resume")
+    return _control(request, project, number, "retry")
 
 
 def _control(request: HttpRequest, project: Project, number: int, verb: Verb) -> HttpResponse:
     job = application_or_404(request, project, number).job
-    control(request, job, verb, thing="application", done=DONE[verb])
+    control(request, job, verb, kept="Views that are done stay, and you can resume.")
     return redirect("registry:application", project.slug, number)
