@@ -11,13 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from detection.evaluation.errors import EvaluationError
-from detection.evaluation.intervals import Interval, bootstrap_interval, proportion_interval, undefined
+from detection.evaluation.intervals import (
+    Interval,
+    bootstrap_interval,
+    proportion_interval,
+    ratio_interval,
+    undefined,
+)
+from detection.evaluation.protocol import IntervalMethod
 from detection.evaluation.ranked_pairs import checked
-from detection.evaluation.resampling import Units, replicates
+from detection.evaluation.resampling import Ratio, Units, replicates
 
 BINS = 10
 _CLIP = 1e-6
 """Probabilities of 0 and 1 are moved this far inside before their logit is taken."""
+
+_NO_LINE = "one class, all scores equal, or the classes do not overlap"
 
 Binning = Literal["equal width", "equal mass"]
 
@@ -32,7 +41,8 @@ class CalibrationBin:
         Its ends; rows with low <= score < high, the last bin with its upper end.
     mean_score : float
     observed : Interval
-        Share of positives with its Wilson interval.
+        Share of positives; its interval is over patients, on the resamples of the Brier score, or Wilson where rows
+        are independent.
     """
 
     low: float
@@ -53,7 +63,7 @@ class Calibration:
         Expected calibration error: mean distance of bin score and bin share, weighted with rows.
     intercept, slope : float or None
         Of a logistic regression of the outcome on the logit of the score; 0 and 1 when calibrated. None where the
-        classes are fully apart or only one is present.
+        classes do not overlap, all scores are equal or only one class is present.
     bins : tuple of CalibrationBin
         Only bins that hold rows.
     binning : {"equal width", "equal mass"}
@@ -76,19 +86,6 @@ class Calibration:
         return asdict(self)
 
 
-@dataclass(frozen=True, eq=False)
-class _Brier:
-    """Brier score of weighted units."""
-
-    loss: NDArray[np.float64]
-    rows: NDArray[np.float64]
-
-    def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
-        drawn = weights.astype(np.float64)
-        count = drawn @ self.rows
-        return np.divide(drawn @ self.loss, count, out=np.full(count.shape, np.nan), where=count > 0)
-
-
 def calibration(
     labels: ArrayLike,
     probabilities: ArrayLike,
@@ -99,6 +96,7 @@ def calibration(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    method: IntervalMethod = "logit-t",
 ) -> Calibration:
     """Brier score, expected calibration error, intercept and slope, and the curve in bins.
 
@@ -107,10 +105,13 @@ def calibration(
     labels : (n,) bool, or 0 and 1
     probabilities : (n,) float in [0, 1]
     groups : sequence of str, optional
-        Patient of each row, for the interval of the Brier score.
+        Patient of each row; whole patients are drawn. Without it rows count as independent.
     bins : int
     binning : {"equal width", "equal mass"}
-        Guo et al. 2017; "equal mass" puts about the same number of rows in each.
+        Guo et al. 2017; "equal mass" puts about the same number of rows in each. The ends are those of the rows given,
+        on every resample.
+    resamples, level, seed, method
+        As in `intervals.auc_interval`.
 
     Raises
     ------
@@ -129,32 +130,63 @@ def calibration(
     if scores.size == 0:
         return Calibration(undefined("no rows", level=level), None, None, None, (), binning, 0, "undefined: no rows")
     units = Units([f"{row:09d}" for row in range(scores.size)] if groups is None else groups)
-    loss = (scores - positive) ** 2
-    statistic = _Brier(
-        np.bincount(units.row, loss, len(units)).astype(np.float64),
-        np.bincount(units.row, minlength=len(units)).astype(np.float64),
-    )
-    drawn = replicates([statistic], units, resamples, seed)[0]
+    brier = Ratio((scores - positive) ** 2, np.ones(scores.size, dtype=np.int64), units)
+    edges, index = _binned(scores, bins, binning)
+    filled = np.unique(index).tolist()
+    inside = [index == number for number in filled]
+    shares = [Ratio((rows & positive).astype(np.int64), rows.astype(np.int64), units) for rows in inside]
+    drawn = replicates([brier, *shares], units, resamples, seed)
     unit = "row" if groups is None else "patient"
-    brier = bootstrap_interval(float(loss.mean()), drawn, n=scores.size, units=len(units), unit=unit, level=level)
-    made = _bins(positive, scores, bins, binning, level)
+    observed = [
+        proportion_interval(int(share.numerator.sum()), int(share.denominator.sum()), level=level)
+        if groups is None
+        else ratio_interval(share, values, level=level, unit=unit, method=method)
+        for share, values in zip(shares, drawn[1:], strict=True)
+    ]
+    made = tuple(
+        CalibrationBin(float(edges[number]), float(edges[number + 1]), float(scores[rows].mean()), share)
+        for number, rows, share in zip(filled, inside, observed, strict=True)
+    )
     error = sum(one.observed.n * abs(one.mean_score - float(one.observed.value or 0)) for one in made) / scores.size
     line = logistic_line(positive, scores)
-    reason = None if line else "intercept and slope are undefined: one class, or the classes are fully apart"
+    reason = (
+        None
+        if line
+        else "intercept and slope are undefined: one class, all scores equal, or the classes do not overlap"
+    )
     intercept, slope = line or (None, None)
-    return Calibration(brier, float(error), intercept, slope, made, binning, scores.size, reason)
+    return Calibration(
+        bootstrap_interval(
+            float(brier.numerator.sum()) / scores.size,
+            drawn[0],
+            n=scores.size,
+            units=len(units),
+            unit=unit,
+            level=level,
+            method=method,
+        ),
+        float(error),
+        intercept,
+        slope,
+        made,
+        binning,
+        scores.size,
+        reason,
+    )
 
 
 def logistic_line(labels: ArrayLike, probabilities: ArrayLike) -> tuple[float, float] | None:
     """Intercept and slope of the outcome on the logit of the score, by maximum likelihood (Cox 1958).
 
-    Fitted on validation rows, `recalibrated` applies it to others. None where no finite line exists.
+    Fitted on validation rows, `recalibrated` applies it to others. None where no finite line exists: one class, all
+    scores equal, or a threshold with no positive on one side of it and no negative on the other (Albert and Anderson
+    1984).
     """
     positive, scores = checked(labels, probabilities)
     if positive.all() or not positive.any():
         return None
     logit = special.logit(np.clip(scores, _CLIP, 1 - _CLIP))
-    if logit[positive].min() > logit[~positive].max() or logit[positive].max() < logit[~positive].min():
+    if logit[positive].min() >= logit[~positive].max() or logit[positive].max() <= logit[~positive].min():
         return None
     sign = np.where(positive, 1.0, -1.0)
 
@@ -173,21 +205,11 @@ def recalibrated(probabilities: ArrayLike, line: tuple[float, float]) -> NDArray
     return np.asarray(special.expit(line[0] + line[1] * special.logit(scores)), dtype=np.float64)
 
 
-def _bins(
-    positive: NDArray[np.bool_], scores: NDArray[np.float64], bins: int, binning: Binning, level: float
-) -> tuple[CalibrationBin, ...]:
+def _binned(scores: NDArray[np.float64], bins: int, binning: Binning) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Ends of the bins, and the bin of each score."""
     edges = np.linspace(0, 1, bins + 1)
     if binning == "equal mass":
         edges = np.unique(np.quantile(scores, edges))
         if edges.size == 1:
             edges = np.array([edges[0], edges[0]])
-    index = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)
-    made = []
-    for number in range(len(edges) - 1):
-        inside = index == number
-        if inside.any():
-            observed = proportion_interval(int(positive[inside].sum()), int(inside.sum()), level=level)
-            made.append(
-                CalibrationBin(float(edges[number]), float(edges[number + 1]), float(scores[inside].mean()), observed)
-            )
-    return tuple(made)
+    return edges, np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2)

@@ -37,7 +37,7 @@ class Difference:
     metric : {"sensitivity", "precision", "auc"}
     group : {"malignant", "malignant_mass", "malignant_cluster"}
     interval : Interval
-        Of the difference: both arms on the same resamples of patients.
+        Of the difference: both arms on the same resamples of patients; `n` is the fewest rows of any of the runs.
     test : TestResult
         Two-sided; how, follows from the protocol (see `mean_differences`).
     """
@@ -224,7 +224,8 @@ def difference_of(
 ) -> Difference:
     """The mean difference over pairs (arm, reference), from its (resamples,) values `drawn`."""
     unit, level, rule = arm.protocol.resampling, arm.protocol.confidence, arm.protocol.interval
-    rows = max(number.rows for pair in pairs for number in pair)
+    # a difference rests on no more than its weaker side
+    rows = min(number.rows for pair in pairs for number in pair)
     method = f"paired bootstrap of {unit}s, {_TEST_WORDS[rule]}"
     differences = [
         first.value - second.value for first, second in pairs if first.value is not None and second.value is not None
@@ -256,7 +257,7 @@ def non_inferiority(difference: Difference, margin: float) -> NonInferiority:
     EvaluationError
         If the margin is not positive.
     """
-    if margin <= 0:
+    if not margin > 0:
         raise EvaluationError(f"Non-inferiority: expected a margin above 0, found {margin:g}.")
     interval = difference.interval
     level = (1 + interval.level) / 2

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
-from detection.evaluation.lesion_groups import Group
+from detection.evaluation.lesion_groups import TYPES_UNKNOWN, Group
 from detection.evaluation.matching import ImageMatch
 from detection.evaluation.outlines import Shape, first_refused
 from detection.evaluation.resampling import Ratio, Units, replicates
@@ -52,7 +52,7 @@ def mean_dice(result: TestSetResult, group: Group = "malignant") -> MeanDice:
     protocol = result.protocol
     level = protocol.confidence
     if not result.groups_known and group != "malignant":
-        unknown = undefined("the lesion types of this test set are not known", level=level)
+        unknown = undefined(TYPES_UNKNOWN, level=level)
         return MeanDice(unknown, unknown, 0)
     rows = lesions_of(group, result.lesions)
     found = [row for row in rows if row.outcome == "TP"]

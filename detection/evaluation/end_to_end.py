@@ -22,7 +22,7 @@ from detection.evaluation.intervals import (
     ratio_interval,
     undefined,
 )
-from detection.evaluation.lesion_groups import LESION_TYPES, Group
+from detection.evaluation.lesion_groups import LESION_TYPES, TYPES_UNKNOWN, Group
 from detection.evaluation.levels import LEVELS, OF_LESIONS, UnitLevel, why_undefined
 from detection.evaluation.linked_lesions import LinkedLesion, any_malignant, combined, linked_lesions
 from detection.evaluation.ranked_pairs import RankedPairs
@@ -128,9 +128,12 @@ def classification(result: TestSetResult, level: UnitLevel, *, group: Group = "m
     sentence = (
         f"Classification per {level}: of located lesions alone, and end to end with the others as not malignant; "
         f"located when score > {protocol.score_above:g} and {protocol.overlap_words()}, whatever the class; "
-        f" {protocol.kept_words()}; {protocol.interval_words('patient')}."
+        f"{protocol.kept_words()}; {protocol.interval_words('patient')}."
     )
-    if reason := why_undefined(result, level):
+    reason = why_undefined(result, level)
+    if group != "malignant" and not result.groups_known:
+        reason = TYPES_UNKNOWN
+    if reason:
         number = undefined(reason, level=protocol.confidence)
         nothing = SideBySide(number, number, number)
         return Classification(level, group, nothing, nothing, number, number, 0, sentence)

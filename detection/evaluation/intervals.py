@@ -17,6 +17,8 @@ from detection.evaluation.ranked_pairs import RankedPairs, checked
 from detection.evaluation.resampling import Ratio, Units, replicates
 
 SKIPPED_SHARE_WARNED = 0.05
+ROUNDING = 1e-12
+"""Resamples that differ by no more have the same value: sums of measurements come in another order."""
 
 Scale = Literal["share", "difference"]
 """A share lies in [0, 1] and gets its interval on the logit scale; a difference gets it as it is."""
@@ -294,7 +296,7 @@ def _from_resamples(
     kept = drawn[~np.isnan(drawn)]
     skipped = int(drawn.size - kept.size)
     counts: dict[str, Any] = {"resamples": int(drawn.size), "skipped": skipped, **facts}
-    if kept.size == 0 or kept.min() == kept.max():
+    if kept.size == 0 or np.ptp(kept) <= ROUNDING:
         why = "no resample defines it" if kept.size == 0 else "every resample gives the same value"
         return Interval(value, None, None, n, reason=f"interval undefined: {why}", **counts)
     warning = None

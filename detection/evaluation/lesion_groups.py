@@ -11,3 +11,5 @@ LESION_TYPES: dict[Group, frozenset[str]] = {
     "malignant_mass": frozenset({"mass"}),
     "malignant_cluster": frozenset({"cluster", "both"}),
 }
+TYPES_UNKNOWN = "the lesion types of this test set are not known"
+"""Why masses and clusters have no numbers."""

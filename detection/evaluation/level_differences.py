@@ -96,9 +96,10 @@ def _number(run: Counted, metric: str) -> Number:
     if metric == "auc":
         return Number(run.pairs.value(), run.pairs, run.in_auc.size, frozenset(run.in_auc.tolist()))
     ratio: Ratio = run.ratios[metric]
-    below = int(ratio.denominator.sum())
-    value = float(ratio.numerator.sum()) / below if below else None
-    return Number(value, ratio, below, frozenset(np.flatnonzero(ratio.denominator).tolist()))
+    above, below = int(ratio.numerator.sum()), int(ratio.denominator.sum())
+    # as in `levels`: TP stand twice in the ratio, and once among the rows
+    rows = below - above // 2 if metric == "f1" else below
+    return Number(above / below if below else None, ratio, rows, frozenset(np.flatnonzero(ratio.denominator).tolist()))
 
 
 def _undefined(metric: str, group: Group, reason: str, result: TestSetResult) -> Difference:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
-from detection.evaluation.lesion_groups import LESION_TYPES, Group
+from detection.evaluation.lesion_groups import LESION_TYPES, TYPES_UNKNOWN, Group
 from detection.evaluation.linked_lesions import any_malignant, combined, linked_lesions
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.ranked_pairs import RankedPairs
@@ -235,6 +235,8 @@ def _unit_of_views(key: str, views: Sequence[ViewRecord], protocol: Protocol) ->
 
 def why_undefined(result: TestSetResult, level: UnitLevel, group: Group = "malignant") -> str | None:
     """Why a stored result has no numbers of a group at a level; None where it has."""
+    if not result.images:
+        return "the test set has no views"
     if not result.views:
         return WITHOUT_VIEWS
     if level == "breast" and (unknown := sum(view.breast_id is None for view in result.views)):
@@ -243,7 +245,7 @@ def why_undefined(result: TestSetResult, level: UnitLevel, group: Group = "malig
         return None
     if level not in OF_LESIONS:
         return f"a whole {level} is not of one lesion type"
-    return None if result.groups_known else "the lesion types of this test set are not known"
+    return None if result.groups_known else TYPES_UNKNOWN
 
 
 def counted(result: TestSetResult, level: UnitLevel, group: Group, patients: Units) -> Counted:

@@ -13,7 +13,7 @@ from detection.evaluation.dice import credited_dice
 from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, auc_interval_of, ratio_interval, undefined
-from detection.evaluation.lesion_groups import GROUPS, Group
+from detection.evaluation.lesion_groups import GROUPS, TYPES_UNKNOWN, Group
 from detection.evaluation.matching import ImageMatch, match_many
 from detection.evaluation.protocol import Protocol, require_same_protocol
 from detection.evaluation.ranked_pairs import RankedPairs
@@ -33,8 +33,6 @@ __all__ = [
     "evaluate",
     "outcomes",
 ]
-
-_TYPES_UNKNOWN = "the lesion types of this test set are not known"
 
 
 def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_known: bool = True) -> TestSetResult:
@@ -84,7 +82,7 @@ def evaluate(images: Sequence[EvaluatedImage], protocol: Protocol, *, groups_kno
             numbers.precision(group, findings, duplicates_as_false=True)
         numbers.auc(group, findings)
     values = numbers.intervals()
-    unknown = undefined(_TYPES_UNKNOWN, level=protocol.confidence)
+    unknown = undefined(TYPES_UNKNOWN, level=protocol.confidence)
 
     def gathered(kind: str) -> dict[Group, Interval]:
         return {group: values.get((kind, group), unknown) for group in GROUPS}

@@ -29,7 +29,7 @@ SENTENCES = {
 }
 NOT_KEPT = "this result was stored before its views were kept; evaluate the run again"
 NO_VALIDATION = "no predictions on validation views are stored"
-NO_LINE = "no line can be fitted on the validation rows: too few, one class, or the classes are fully apart"
+NO_LINE = "no line can be fitted on the validation rows: too few, one class, or the classes do not overlap"
 LEAST_FITTED = 10
 """Validation rows of each class below which no recalibration is fitted."""
 
@@ -96,6 +96,7 @@ def _compute(evaluation: Evaluation, what: str) -> dict[str, Any]:
             resamples=protocol.resamples,
             level=protocol.confidence,
             seed=protocol.seed,
+            method=protocol.interval,
         ).to_json()
 
     curve = decision_curve(rows.labels, rows.scores)

@@ -13,6 +13,8 @@ from sklearn.metrics import brier_score_loss
 from detection.evaluation.calibration import calibration, logistic_line, recalibrated
 from detection.evaluation.decision_curve import decision_curve
 from detection.evaluation.errors import EvaluationError
+from detection.evaluation.intervals import proportion_interval
+from detection.evaluation.resampling import Units
 from detection.evaluation.roc import auc
 
 
@@ -73,9 +75,42 @@ def test_views_of_one_patient_widen_the_interval() -> None:
     assert (grouped.high or 0) - (grouped.low or 0) > 1.2 * ((naive.high or 0) - (naive.low or 0))
 
 
+@pytest.mark.parametrize("binning", ["equal width", "equal mass"])
+def test_the_bars_of_the_curve_are_those_of_repeated_patients(binning) -> None:
+    labels, scores = rows(8, 120, intercept=0.5)
+    groups = [f"p{row // 3:03d}" for row in range(120)]
+    found = calibration(labels, scores, groups=groups, bins=4, binning=binning, resamples=60, method="percentile")
+    units = Units(groups)
+    ends = [one.low for one in found.bins] + [np.inf]
+    for place, one in enumerate(found.bins):
+        inside = (scores >= ends[place]) & (scores < ends[place + 1])
+        drawn = []
+        for weights in np.concatenate(list(units.weight_blocks(60, 0))):
+            chosen = np.repeat(np.flatnonzero(inside), weights[units.row[inside]])
+            drawn.append(labels[chosen].mean())
+        assert one.observed.value == pytest.approx(labels[inside].mean())
+        assert (one.observed.low, one.observed.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))
+
+
+def test_bars_of_independent_rows_are_wilson_intervals() -> None:
+    labels, scores = rows(9, 200)
+    for one in calibration(labels, scores, resamples=100).bins:
+        expected = proportion_interval(one.observed.numerator or 0, one.observed.n)
+        assert one.observed == expected
+
+
+def test_a_score_that_misses_by_the_same_everywhere_claims_no_certainty() -> None:
+    """Sums of 0.01 in another order differ in the last digit: that is no interval."""
+    brier = calibration([0] * 20, [0.1] * 20, resamples=200).brier
+    assert brier.value == pytest.approx(0.01)
+    assert (brier.low, brier.reason) == (None, "interval undefined: every resample gives the same value")
+
+
 def test_no_line_where_classes_are_apart_or_missing() -> None:
     apart = calibration([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], resamples=100)
-    assert apart.slope is None and "fully apart" in str(apart.reason)
+    assert apart.slope is None and "do not overlap" in str(apart.reason)
+    assert logistic_line([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.5, 0.5, 0.8, 0.9]) is None, "they touch: the slope has no end"
+    assert logistic_line([0, 1, 0, 1], [0.3] * 4) is None, "equal scores have no slope"
     assert logistic_line([1, 1], [0.2, 0.4]) is None
     assert calibration([], []).brier.reason == "undefined: no rows"
 

@@ -112,6 +112,14 @@ def test_a_number_undefined_in_one_arm_has_no_difference() -> None:
     assert by_key["sensitivity", "malignant"].interval.value == 1.0
 
 
+def test_a_difference_rests_on_no_more_rows_than_its_weaker_side() -> None:
+    busy = [image(f"v{k}", [lesion()], [finding(), finding((30, 30, 40, 40), 0.5)], f"p{k}") for k in range(12)]
+    quiet = [replace(one, findings=one.findings if k < 3 else ()) for k, one in enumerate(busy)]
+    by_key = {(d.metric, d.group): d for d in paired_differences(evaluate(busy, QUICK), evaluate(quiet, QUICK))}
+    assert by_key["precision", "malignant"].interval.n == 6
+    assert by_key["sensitivity", "malignant"].interval.n == 12
+
+
 def test_other_test_sets_and_protocols_are_refused() -> None:
     images = random_images(1, 20)
     with pytest.raises(ProtocolMismatch, match="different test sets"):
@@ -127,8 +135,9 @@ def test_non_inferiority_asks_the_lower_end_against_the_margin() -> None:
     wide, narrow = (non_inferiority(difference, -difference.interval.low + slack) for slack in (0.01, -0.01))
     assert (wide.holds, narrow.holds) == (True, False)
     assert wide.level == pytest.approx(0.975)
-    with pytest.raises(EvaluationError, match="margin above 0"):
-        non_inferiority(difference, 0)
+    for margin in (0, -0.1, float("nan")):
+        with pytest.raises(EvaluationError, match="margin above 0"):
+            non_inferiority(difference, margin)
     same = evaluate(random_images(2, 40), QUICK)
     assert non_inferiority(paired_differences(same, same)[0], 0.1).holds is None
 

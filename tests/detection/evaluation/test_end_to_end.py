@@ -141,6 +141,15 @@ def test_end_to_end_is_never_better_for_cancers_and_never_worse_for_benign_units
     assert numbers.unscored > 0
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_masses_of_a_test_set_without_types_are_undefined(level: Any) -> None:
+    untyped = evaluate(random_breasts(9, 20), QUICK, groups_known=False)
+    found = classification(untyped, level, group="malignant_mass")
+    numbers = (found.sensitivity.located, found.specificity.end_to_end, found.auc_conditional)
+    assert {one.reason for one in numbers} == {"undefined: the lesion types of this test set are not known"}
+    assert classification(untyped, level).sensitivity.located.value is not None
+
+
 def test_undefined_with_the_reason() -> None:
     numbers = classification(evaluate([image("a", [lesion()], [])], QUICK), "lesion on a view")
     assert numbers.sensitivity.conditional.reason == "undefined: nothing is located"

@@ -45,6 +45,7 @@ def test_a_difference_is_that_of_the_numbers_of_the_level(level: Any) -> None:
         else:
             assert difference.interval.value == pytest.approx(one - other)
             assert difference.test.p_value is not None
+            assert difference.interval.n == min(getattr(each, difference.metric).n for each in numbers)
 
 
 @pytest.mark.parametrize("protocol", [QUICK, Protocol(resamples=200)])

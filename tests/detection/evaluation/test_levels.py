@@ -228,6 +228,11 @@ def test_levels_that_cannot_be_counted_say_why() -> None:
         level_numbers(result, ["hospital"])  # type: ignore[list-item]
 
 
+def test_an_empty_test_set_is_not_called_an_old_one() -> None:
+    numbers = level_numbers(evaluate([], QUICK))
+    assert {one.sensitivity.reason for one in numbers.values()} == {"undefined: the test set has no views"}
+
+
 def test_numbers_of_a_level_are_ready_for_json() -> None:
     numbers = level_numbers(evaluate(worked_example(), QUICK), ["patient"])["patient"]
     body = json.loads(json.dumps(numbers.to_json(), allow_nan=False))
