@@ -20,7 +20,7 @@ RECENT = 8
 _WORDS = {
     "accounts.create_project": "began the project",
     "accounts.remove_member": "removed {name}",
-    "accounts.set_role": "made {name} {role}",
+    "accounts.set_role": "gave {name} the role {role}",
     "annotations.change_class": "changed what {name} is",
     "annotations.create_lesion": "added {name}",
     "annotations.revise": "outlined {name}",

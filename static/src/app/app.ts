@@ -8,7 +8,7 @@ import { startImport } from "./import";
 import { startJobs } from "./jobs";
 import { startJobsPage } from "./jobs_page";
 import { openKeyboardMap, registerKey, startKeyboard } from "./keyboard";
-import { startPages } from "./pages";
+import { foldFacets, startPages } from "./pages";
 import { startPrinting, toggleRail, toggleTheme } from "./preferences";
 import { post, startRequests } from "./requests";
 import { startReview } from "./review";
@@ -55,7 +55,9 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-keyboard-map]")) openKeyboardMap();
 });
 htmx.onLoad((element) => {
-  if (element instanceof HTMLElement) prepareRows(element);
+  if (!(element instanceof HTMLElement)) return;
+  prepareRows(element);
+  foldFacets(element);
 });
 
 /** For scripts that are bundled apart (charts, viewer). */

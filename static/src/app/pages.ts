@@ -46,6 +46,14 @@ function showSaved(event: Event): void {
   place.textContent = state === "saving" ? "Saving" : state === "saved" ? `Saved ${time}` : "Not saved";
 }
 
+const NARROW = window.matchMedia("(max-width: 900px)");
+
+/** On a narrow window filters stand above the list: only those in use are open, so that the list is in sight. */
+export function foldFacets(element: HTMLElement): void {
+  if (!NARROW.matches) return;
+  for (const facet of element.querySelectorAll<HTMLDetailsElement>("details.facet")) facet.open = facet.querySelector(":checked") !== null;
+}
+
 export function startPages(): void {
   document.addEventListener("change", submitOnChange);
   document.addEventListener("change", (event) => {
