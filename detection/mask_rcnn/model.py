@@ -8,15 +8,14 @@ from functools import partial
 from torch import nn
 from torchvision.models import mobilenet_v3_large, resnet18, resnet50, resnet101
 from torchvision.models.detection import MaskRCNN
-from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
-from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.faster_rcnn import TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
-from torchvision.ops.misc import FrozenBatchNorm2d
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.mask_rcnn.classes import classes_of
 from detection.mask_rcnn.compact_backbone import WIDTHS, compact_backbone
+from detection.mask_rcnn.precision import ExactAnchors, ExactBoxPredictor, ExactRPNHead, FrozenNormalisation
 
 _ROI_SIZE = 7
 _RESNETS = {"resnet18": resnet18, "resnet50": resnet50, "resnet101": resnet101}
@@ -38,7 +37,7 @@ def build(configuration: MaskRCNNConfiguration) -> MaskRCNN:
         _backbone(configuration),
         min_size=configuration.input_min_size,
         max_size=configuration.input_max_size,
-        rpn_anchor_generator=AnchorGenerator(
+        rpn_anchor_generator=ExactAnchors(
             tuple((size,) for size in configuration.anchor_sizes),
             (configuration.anchor_ratios,) * len(configuration.anchor_sizes),
         ),
@@ -47,12 +46,13 @@ def build(configuration: MaskRCNNConfiguration) -> MaskRCNN:
         rpn_pre_nms_top_n_test=configuration.proposals_inference,
         rpn_post_nms_top_n_test=configuration.proposals_inference,
         box_head=TwoMLPHead(channels * _ROI_SIZE**2, configuration.box_head_width),
-        box_predictor=FastRCNNPredictor(configuration.box_head_width, outputs),
+        box_predictor=ExactBoxPredictor(configuration.box_head_width, outputs),
         box_score_thresh=configuration.score_above,
         box_nms_thresh=configuration.class_overlap,
         box_batch_size_per_image=configuration.regions_per_image,
         mask_head=MaskRCNNHeads(channels, [channels] * configuration.mask_head_layers, 1),
         mask_predictor=MaskRCNNPredictor(channels, channels, outputs),
+        rpn_head=ExactRPNHead(channels, len(configuration.anchor_ratios)),
     )
 
 
@@ -91,7 +91,7 @@ def _stages() -> dict[str, str]:
 
 def _norm_layer(normalisation: str) -> Callable[..., nn.Module]:
     if normalisation == "frozen":
-        return FrozenBatchNorm2d
+        return FrozenNormalisation
     if normalisation == "batch":
         return partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
     return _group_norm
