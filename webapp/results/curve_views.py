@@ -57,7 +57,7 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "group_words": selectors.GROUPS[group],
             "panels": curves.panels(found, group, address),
             "protocol": protocol,
-            "figures_of_merit": curves.FIGURES,
+            "figures_of_merit": curves.MERITS,
             "slider": slider,
             "start": round(protocol.score_above * thresholds.STEPS),
             "last": thresholds.STEPS - 1,

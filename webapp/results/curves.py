@@ -25,8 +25,15 @@ KINDS = {
 }
 
 
-FIGURES = ("AP", "AFROC", "wAFROC", "AFROC1", "wAFROC1")
-"""Figures of merit beside the CPM (detection.evaluation.average_precision and afroc)."""
+MERITS = {
+    "CPM": "mean sensitivity at 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives per image",
+    "AP": "average precision at the overlap of the protocol, over every stored score",
+    "AFROC": "how often a lesion scores above the highest false positive of a view without lesions, ties half",
+    "wAFROC": "AFROC with the same weight for every view with lesions",
+    "AFROC1": "AFROC with the false positives of all views",
+    "wAFROC1": "wAFROC with the false positives of all views",
+}
+"""Figures of merit (detection.evaluation.froc, average_precision and afroc) → what they are."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,14 @@ class Evaluated:
 def curve(evaluation: Evaluation, group: str) -> dict[str, Any]:
     """FROC with its CPM, and ROC of located findings, kept in the cache; ``{"reason"}`` where there is no FROC."""
     return kept("curves", [evaluation.inputs_hash, group], lambda: _compute(evaluation, group))
+
+
+def merits(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The interval of each of `MERITS` from a `curve`; without a value where there is no FROC."""
+    if "reason" in body:
+        return dict.fromkeys(MERITS, selectors.undefined(body["reason"]))
+    found: dict[str, dict[str, Any]] = body["merits"]
+    return found
 
 
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
@@ -76,15 +91,15 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
         return body | {"reason": str(error)}
     if not found.lesions:
         return body | {"reason": "undefined: no lesions"}
-    areas: dict[str, Any] = {name: interval.to_json() for name, interval in alternative.figures.items()}
+    areas = {str(name): interval for name, interval in alternative.figures.items()}
+    made = areas | {"CPM": found.cpm, "AP": precise.interval}
     return body | {
         "froc": {
             "x": found.false_positives_per_image.tolist(),
             "y": found.sensitivity.tolist(),
             "thresholds": found.thresholds.tolist(),
         },
-        "cpm": found.cpm.to_json(),
-        "merits": {"AP": precise.interval.to_json(), **areas},
+        "merits": {name: made[name].to_json() for name in MERITS},
         "lesion_free": alternative.lesion_free_cases,
         "sentence": found.sentence,
     }
@@ -268,9 +283,10 @@ def _arms(
         runs = [(run, evaluation) for run, evaluation in members if run.arm_id == arm.pk]
         if not runs:
             continue
+        made = [merits(bodies[run.pk]) for run, _ in runs]
         numbers = {
             "auc": [selectors.short(evaluation)["auc"][group] for _, evaluation in runs],
-            "cpm": [bodies[run.pk].get("cpm") or selectors.undefined(bodies[run.pk]["reason"]) for run, _ in runs],
+            "cpm": [one["CPM"] for one in made],
         }
         listed.append(
             {
@@ -280,10 +296,11 @@ def _arms(
                     {
                         "run": run,
                         "auc": numbers["auc"][place],
-                        "cpm": numbers["cpm"][place],
-                        "merits": [_figure_of_merit(bodies[run.pk], name) for name in FIGURES],
+                        "merits": list(made[place].values()),
                         "auc_url": cases_url(Evaluated(run, evaluation.test_set, group), "auc"),
-                        "cpm_url": cases_url(Evaluated(run, evaluation.test_set, group), "sensitivity", score="0.000"),
+                        "merits_url": cases_url(
+                            Evaluated(run, evaluation.test_set, group), "sensitivity", score="0.000"
+                        ),
                     }
                     for place, (run, evaluation) in enumerate(runs)
                 ],
@@ -291,11 +308,6 @@ def _arms(
             }
         )
     return listed
-
-
-def _figure_of_merit(body: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = body["merits"][name] if "merits" in body else selectors.undefined(body["reason"])
-    return found
 
 
 def spread(numbers: list[dict[str, Any]]) -> str:

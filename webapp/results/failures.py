@@ -35,7 +35,7 @@ def breakdown(experiment: Experiment, group: str, cases_url: Callable[..., str])
         for run in _runs(experiment):
             evaluation = found.get((run.pk, test_set))
             if evaluation is not None and selectors.short(evaluation)["sensitivity"][group]["denominator"]:
-                rows.append((run, _reasons(evaluation, group)))
+                rows.append((run, found_and_missed(evaluation, group)))
         traces = [
             {
                 "type": "bar",
@@ -93,7 +93,7 @@ def _address(cases_url: Callable[..., str], row: Evaluated, outcome: str) -> str
     return cases_url(row, "sensitivity", "missed", reason=outcome)
 
 
-def _reasons(evaluation: Evaluation, group: str) -> Counter[str]:
+def found_and_missed(evaluation: Evaluation, group: str) -> Counter[str]:
     """How many lesion views of the group were found, and missed for each reason."""
     return kept("reasons", [evaluation.inputs_hash, group], lambda: _count(evaluation, group))
 

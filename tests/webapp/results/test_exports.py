@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,13 +19,26 @@ from tests.webapp.experiment_records import finish_all, graded
 from webapp.accounts.models import User
 from webapp.core.models import AuditEvent
 from webapp.experiments.models import Experiment
-from webapp.results import exports, models
+from webapp.results import (
+    calibration,
+    calibration_figures,
+    comparison,
+    curves,
+    exports,
+    levels,
+    models,
+    outlines,
+    selectors,
+    subgroups,
+)
 from webapp.results.cases import LESION_TYPES
 from webapp.results.exports.columns import PROVENANCE, SUBJECT, safe, write
+from webapp.results.verdict import verdict
 
 pytestmark = pytest.mark.django_db
 DOCUMENT = Path(settings.ROOT) / "docs" / "formats" / "results.md"
 Line = dict[str, str]
+Shown = tuple[Any, ...]
 
 
 @pytest.fixture
@@ -115,7 +130,9 @@ def test_every_row_says_what_it_rests_on_and_columns_keep_their_order(
     for row in rows:
         assert Protocol.from_json(evaluated.protocol).digest() == row["protocol_digest"]
         assert row["protocol"].startswith("Counted per lesion on a view")
-        assert all(len(row[name]) == 64 for name in ("test_set_digest", "inputs_hash", "data_hash", "source_hash"))
+        assert all(len(row[name]) == 64 for name in ("data_hash", "source_hash"))
+        digits = 0 if row["test_set"] == "validation" else 64
+        assert all(len(row[name]) == digits for name in ("test_set_digest", "inputs_hash"))
         if "value" in row:
             assert row["n"] != "" and row["unit"] and (row["value"] != "" or row["reason"])
 
@@ -139,6 +156,89 @@ def test_differences_name_their_reference_and_their_correction(client: Client, e
     assert [(row["arm"], row["measure"], row["group"]) for row in declared] == [
         ("Real + 200 %", "sensitivity", "malignant")
     ]
+
+
+def intervals(body: Any) -> Iterator[Shown]:
+    """Value, low, high, n and method of every interval anywhere in the data of a page or export."""
+    if isinstance(body, dict):
+        if {"value", "low", "high", "n"} <= body.keys():
+            yield body["value"], body["low"], body["high"], body["n"], body.get("method")
+        if "difference_low" in body and body["difference_n"] is not None:
+            yield tuple(body[f"difference{name}"] for name in ("", "_low", "_high", "_n", "_method"))
+        for one in body.values():
+            yield from intervals(one)
+    elif isinstance(body, list | tuple):
+        for one in body:
+            yield from intervals(one)
+
+
+def test_every_interval_of_every_page_is_in_the_json(client: Client, evaluated: Experiment) -> None:
+    def nowhere(*args: object, **kwargs: object) -> str:
+        return ""
+
+    exported = set(intervals(client.get(reverse("results:json", args=["study", 1])).json()))
+    pages: dict[str, Any] = {
+        "differences": [vars(row) for row in comparison.compare(evaluated).rows],
+        "answer": vars(verdict(evaluated)),
+        "calibration": [calibration_figures.panels(evaluated, what, nowhere) for what in calibration.WHAT],
+    }
+    of_groups: dict[str, Callable[[str], Any]] = {
+        "curves": lambda group: curves.panels(evaluated, group, nowhere),
+        "levels": lambda group: levels.panels(evaluated, group, nowhere),
+        "end to end": lambda group: levels.both_ways(evaluated, group, nowhere),
+        "subgroups": lambda group: subgroups.subgroups(evaluated, group),
+        "outlines": lambda group: outlines.panels(evaluated, group, evaluated.project),
+    }
+    pages |= {page: [body(group) for group in selectors.GROUPS] for page, body in of_groups.items()}
+
+    for page, body in pages.items():
+        shown = set(intervals(body))
+        assert any(value is not None for value, *_ in shown), page
+        assert shown <= exported, page
+
+
+def test_misses_are_counted_from_the_exported_lesions(client: Client, evaluated: Experiment) -> None:
+    lesions, misses = lines(client, "lesions"), lines(client, "misses")
+
+    assert len(misses) == 3 * 2 * 3 * 6
+    for row in misses:
+        outcomes = [
+            "found" if one["outcome"] == "TP" else one["reason"]
+            for one in of_run(lesions, row["arm"], row["test_set"])
+            if one["malignancy"] == "malignant" and one["lesion_type"] in LESION_TYPES[row["group"]]
+        ]
+        assert (int(row["count"]), int(row["n"])) == (outcomes.count(row["outcome"]), len(outcomes))
+
+
+def test_net_benefit_follows_from_the_exported_findings(client: Client, evaluated: Experiment) -> None:
+    findings = of_run(lines(client, "findings"), "Real + 0 %", "internal_test")
+    rows = [
+        (float(one["malignancy_probability"]), one["located_malignancy"] == "malignant")
+        for one in findings
+        if one["located_malignancy"] in {"benign", "malignant"}
+    ]
+    listed = [
+        one
+        for one in of_run(lines(client, "decision_curves"), "Real + 0 %", "internal_test")
+        if one["of"].endswith("located findings")
+    ]
+
+    assert len(listed) == 99
+    for one in listed:
+        threshold, n = float(one["probability"]), len(rows)
+        acted = [malignant for score, malignant in rows if score >= threshold]
+        benefit = (sum(acted) - (len(acted) - sum(acted)) * threshold / (1 - threshold)) / n
+        assert float(one["net_benefit"]) == pytest.approx(benefit, abs=1e-12)
+        assert int(one["n"]) == n
+
+
+def test_operating_points_are_those_of_the_validation_views(client: Client, evaluated: Experiment) -> None:
+    rows = lines(client, "operating_points")
+    views = {str(evaluated.version.version_views.filter(split="validation").count())}
+
+    assert len(rows) == 3 * 3 and {row["test_set"] for row in rows} == {"validation"}
+    assert {row["n"] for row in rows} == views and "Youden" in {row["operating_point"] for row in rows}
+    assert all(row["at_or_above"] or row["reason"] for row in rows)
 
 
 def test_boxes_of_findings_are_those_stored(client: Client, evaluated: Experiment) -> None:

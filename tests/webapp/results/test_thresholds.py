@@ -174,7 +174,7 @@ def test_curves_are_those_of_the_evaluation_package(ended: Experiment, project: 
             )
             assert trace["x"] == same.false_positives_per_image.tolist()
             assert trace["y"] == same.sensitivity.tolist()
-            assert curves.curve(evaluation, "malignant")["cpm"]["value"] == pytest.approx(same.cpm.value)
+            assert curves.curve(evaluation, "malignant")["merits"]["CPM"]["value"] == pytest.approx(same.cpm.value)
             precise = average_precision(
                 thresholds.evaluated_images(evaluation), Protocol.from_json(evaluation.protocol), resamples=100
             )
@@ -205,7 +205,7 @@ def test_seeds_are_lines_of_their_own_and_their_spread_stands_apart(
     assert len(panel["figures"][2]["figure"]["data"]) == 4
     assert {trace["line"]["color"] for trace in panel["figures"][2]["figure"]["data"]} == {"role:s1", "role:s2"}
     for one in panel["arms"]:
-        values = sorted(entry["cpm"]["value"] for entry in one["runs"])
+        values = sorted(entry["merits"][0]["value"] for entry in one["runs"])
         assert one["spread"]["cpm"] == f"{values[0]:.2f} to {values[1]:.2f} over 2 seeds"
     assert "The spread between seeds is another thing" in client.get(CURVES).content.decode()
 

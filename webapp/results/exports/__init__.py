@@ -7,16 +7,34 @@ from typing import Any
 from detection.evaluation.protocol import Protocol
 from webapp.experiments.design import ENDPOINTS
 from webapp.experiments.models import Experiment
-from webapp.results import selectors
-from webapp.results.exports.cases import CURVES, FINDINGS, LESIONS
+from webapp.results import derived, selectors
+from webapp.results.exports.calibration import CALIBRATION, DECISION
+from webapp.results.exports.cases import FINDINGS, LESIONS
 from webapp.results.exports.columns import Table, write
-from webapp.results.exports.levels import CALIBRATION, LEVELS
-from webapp.results.exports.numbers import DIFFERENCES, EVALUATIONS, NUMBERS, SUBGROUPS
+from webapp.results.exports.curves import CURVES, FIGURES_OF_MERIT, OPERATING_POINTS
+from webapp.results.exports.levels import END_TO_END, LEVELS, OUTLINES
+from webapp.results.exports.numbers import DIFFERENCES, EVALUATIONS, MISSES, NUMBERS, SUBGROUPS
 
 SCHEMA = "cemlab.results/2"
 TABLES: dict[str, Table] = {
     table.name: table
-    for table in (NUMBERS, DIFFERENCES, LEVELS, SUBGROUPS, CURVES, CALIBRATION, LESIONS, FINDINGS, EVALUATIONS)
+    for table in (
+        NUMBERS,
+        DIFFERENCES,
+        LEVELS,
+        END_TO_END,
+        SUBGROUPS,
+        FIGURES_OF_MERIT,
+        CURVES,
+        OPERATING_POINTS,
+        CALIBRATION,
+        DECISION,
+        OUTLINES,
+        MISSES,
+        LESIONS,
+        FINDINGS,
+        EVALUATIONS,
+    )
 }
 """What can be taken away, by the name in the address."""
 
@@ -37,6 +55,7 @@ def as_json(experiment: Experiment) -> dict[str, Any]:
         "protocol_sentence": protocol.sentence(),
         "reproducibility": experiment.reproducibility,
         "looks": selectors.looks(experiment),
+        "verdict": derived.PANELS["verdict"](experiment, "malignant")[0],
         "arms": [
             {
                 "position": arm.position,

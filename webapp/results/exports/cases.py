@@ -1,4 +1,4 @@
-"""What became of every lesion and finding, and the points of every curve: enough to count each number anew."""
+"""What became of every lesion and finding: enough to count each number anew."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from webapp.annotations.models import Lesion
 from webapp.cases.models import View
 from webapp.experiments.models import Experiment, Prediction
 from webapp.experiments.sample_sets import view_id
-from webapp.results import curves, selectors
 from webapp.results.cases import MOST_AT_ONCE
-from webapp.results.exports.columns import Table, evaluated, frame
+from webapp.results.exports.columns import Table, evaluated
 
 PLACE = ("patient", "site", "case", "laterality", "view")
 
 
 def _lesions(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    for run, evaluation in evaluated(experiment):
-        shared = frame(experiment, run, evaluation.test_set, evaluation)
+    for shared, evaluation in evaluated(experiment):
         records = evaluation.result["lesions"]
         places = _places(records)
         numbers = _lesion_numbers(record["lesion_id"] for record in records)
@@ -40,12 +38,11 @@ def _lesions(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
 
 def _findings(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    for run, evaluation in evaluated(experiment):
-        shared = frame(experiment, run, evaluation.test_set, evaluation)
+    for shared, evaluation in evaluated(experiment):
         records = evaluation.result["findings"]
         places = _places(records)
         numbers = _lesion_numbers(record[key] for record in records for key in ("lesion_id", "localised_lesion_id"))
-        stored = Prediction.objects.filter(run=run, split=evaluation.test_set)
+        stored = Prediction.objects.filter(run=evaluation.run_id, split=evaluation.test_set)
         boxes = {
             (view, rank): dict(zip(("x1_px", "y1_px", "x2_px", "y2_px"), box, strict=True))
             for view, rank, *box in stored.values_list("view_id", "rank", "x1", "y1", "x2", "y2")
@@ -68,30 +65,6 @@ def _findings(experiment: Experiment) -> Iterator[dict[str, Any]]:
                 "located_type": record["localised_type"],
                 "located_malignancy": record["localised_malignancy"],
             }
-
-
-def _curves(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    for run, evaluation in evaluated(experiment):
-        shared = frame(experiment, run, evaluation.test_set, evaluation)
-        result = evaluation.result
-        for group in selectors.GROUPS:
-            body = curves.curve(evaluation, group)
-            for kind, (label, across, up) in curves.KINDS.items():
-                points, reason = curves.points(kind, evaluation, body, group)
-                about = {
-                    "group": group,
-                    "curve": kind,
-                    "x_is": across,
-                    "y_is": up,
-                    "n": result["auc"][group]["n"]
-                    if kind == "roc"
-                    else result["sensitivity"][group]["denominator"] or 0,
-                    "method": f"{label}: {body.get('sentence', '')}" if kind == "froc" else label,
-                }
-                for place, point in enumerate(points):
-                    yield {**shared, **about, "point": place, **point}
-                if reason:
-                    yield {**shared, **about, "reason": reason}
 
 
 def _places(records: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -161,10 +134,4 @@ FINDINGS = Table(
         "located_malignancy",
     ),
     _findings,
-)
-CURVES = Table(
-    "curves",
-    "Points of ROC, precision–recall and FROC curves",
-    ("group", "curve", "point", "x_is", "x", "y_is", "y", "threshold", "probability", "n", "method", "reason"),
-    _curves,
 )

@@ -71,14 +71,13 @@ class Table:
         return (*SUBJECT, *self.own, *PROVENANCE)
 
 
-def evaluated(experiment: Experiment) -> Iterator[tuple[Run, Evaluation]]:
-    """Runs with their evaluations, by test set (internal first), arm and seed."""
+def evaluated(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Evaluation]]:
+    """Subject and provenance of a row, and the evaluation, by test set (internal first), arm and seed."""
     found = selectors.evaluations(experiment)
     for test_set in selectors.present_test_sets(experiment):
-        for arm in experiment.arms.all():
-            for run in arm.runs.all():
-                if (run.pk, test_set) in found:
-                    yield run, found[run.pk, test_set]
+        for run in (run for arm in experiment.arms.all() for run in arm.runs.all()):
+            if (run.pk, test_set) in found:
+                yield frame(experiment, run, test_set, found[run.pk, test_set]), found[run.pk, test_set]
 
 
 def frame(experiment: Experiment, run: Run, test_set: str, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def frame(experiment: Experiment, run: Run, test_set: str, evaluation: Evaluatio
         "level": protocol.level,
         "protocol": protocol.sentence(),
         "protocol_digest": protocol.digest(),
-        "test_set_digest": evaluation.result["test_set_digest"] if evaluation else None,
+        "test_set_digest": selectors.short(evaluation)["test_set_digest"] if evaluation else None,
         "inputs_hash": evaluation.inputs_hash if evaluation else None,
         "data_hash": experiment.reproducibility.get("data_hash"),
         "source_hash": experiment.reproducibility.get("source_hash"),

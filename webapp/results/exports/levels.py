@@ -1,4 +1,4 @@
-"""Numbers at every level, and calibration."""
+"""Numbers at every level, located beside end to end, and overlap of outlines."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from webapp.experiments.models import Experiment
-from webapp.results import calibration, levels, selectors
-from webapp.results.exports.columns import NUMBER, Table, evaluated, frame, number
+from webapp.results import levels, outlines, selectors
+from webapp.results.exports.columns import NUMBER, Table, evaluated, number
 
-ALONE = ("expected_error", "intercept", "slope")
-"""Numbers of a calibration without an interval."""
+SIDES = {"located": "located", "conditional": "of_located", "end_to_end": "end_to_end"}
+"""Part of `detection.evaluation.end_to_end.SideBySide` → end of the measure's name."""
+DICE = {"found": "dice_found", "every": "dice_all"}
+"""Part of `outlines.numbers` → measure."""
 
 
 def _levels(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    confidence = float(experiment.protocol["confidence"])
-    for run, evaluation in evaluated(experiment):
-        shared = frame(experiment, run, evaluation.test_set, evaluation)
+    for shared, evaluation in evaluated(experiment):
         for group in selectors.GROUPS:
             for level, body in levels.numbers(evaluation, group).items():
                 for measure in levels.COLUMNS:
@@ -25,59 +25,61 @@ def _levels(experiment: Experiment) -> Iterator[dict[str, Any]]:
                         "level": level,
                         "group": group,
                         "measure": measure,
-                        **number(body[measure], confidence=confidence),
+                        **number(body[measure], confidence=evaluation.protocol["confidence"]),
                         "units": body["units"],
                         "units_malignant": body["malignant"],
+                        "units_unscored": body["unscored"],
+                        "rule": body["sentence"],
+                        "remarks": " ".join(body["warnings"]),
+                    }
+
+
+def _end_to_end(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    for shared, evaluation in evaluated(experiment):
+        for group in selectors.GROUPS:
+            for level, body in levels.classified(evaluation, group).items():
+                measured = {
+                    f"{measure}_{words}": body[measure][side]
+                    for measure in ("sensitivity", "specificity")
+                    for side, words in SIDES.items()
+                }
+                measured |= {"auc_of_located": body["auc_conditional"], "auc_end_to_end": body["auc_end_to_end"]}
+                for measure, interval in measured.items():
+                    yield {
+                        **shared,
+                        "level": level,
+                        "group": group,
+                        "measure": measure,
+                        **number(interval, confidence=evaluation.protocol["confidence"]),
                         "units_unscored": body["unscored"],
                         "rule": body["sentence"],
                     }
 
 
-def _calibration(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    confidence = float(experiment.protocol["confidence"])
-    for run, evaluation in evaluated(experiment):
-        shared = frame(experiment, run, evaluation.test_set, evaluation)
-        for what, words in calibration.WHAT.items():
-            body = calibration.numbers(evaluation, what)
-            about = {**shared, "of": words, "rule": calibration.SENTENCES[what]}
-            for key, binning in (("equal_width", "equal width"), ("equal_mass", "equal mass")):
-                made = body.get(key)
-                if made is None:
-                    nothing = selectors.undefined(body.get("reason", "undefined"))
-                    yield {**about, "binning": binning, "measure": "brier", **number(nothing, confidence=confidence)}
-                    continue
-                yield {**about, "binning": binning, "measure": "brier", **number(made["brier"], confidence=confidence)}
-                for name in ALONE:
-                    yield {
-                        **about,
-                        "binning": binning,
-                        "measure": name,
-                        "unit": "logit" if name == "intercept" else "fraction of 1" if name != "slope" else "ratio",
-                        "value": made[name],
-                        "n": made["n"],
-                        "reason": made["reason"] if made[name] is None else "no interval is computed",
-                    }
-                for one in made["bins"]:
-                    yield {
-                        **about,
-                        "binning": binning,
-                        "measure": "observed",
-                        "bin_low": one["low"],
-                        "bin_high": one["high"],
-                        "mean_score": one["mean_score"],
-                        **number(one["observed"], confidence=confidence),
-                    }
+def _outlines(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    for shared, evaluation in evaluated(experiment):
+        for group in selectors.GROUPS:
+            body = outlines.numbers(evaluation, group)
+            for part, measure in DICE.items():
+                yield {
+                    **shared,
+                    "group": group,
+                    "measure": measure,
+                    **number(body[part], confidence=evaluation.protocol["confidence"]),
+                    "without_outline": body["without"],
+                }
 
 
 LEVELS = Table(
     "levels",
     "Numbers per image, breast, patient and lesion",
-    ("group", "measure", *NUMBER, "units", "units_malignant", "units_unscored", "rule"),
+    ("group", "measure", *NUMBER, "units", "units_malignant", "units_unscored", "rule", "remarks"),
     _levels,
 )
-CALIBRATION = Table(
-    "calibration",
-    "Calibration",
-    ("of", "binning", "measure", "bin_low", "bin_high", "mean_score", *NUMBER, "rule"),
-    _calibration,
+END_TO_END = Table(
+    "end_to_end",
+    "Located, and end to end",
+    ("group", "measure", *NUMBER, "units_unscored", "rule"),
+    _end_to_end,
 )
+OUTLINES = Table("outlines", "Overlap of outlines", ("group", "measure", *NUMBER, "without_outline"), _outlines)

@@ -1,4 +1,4 @@
-"""Numbers, paired differences and subgroups, one row each."""
+"""Numbers, paired differences, subgroups and misses, one row each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from webapp.experiments.models import Experiment
-from webapp.results import comparison, selectors, subgroups
+from webapp.results import comparison, failures, selectors, subgroups
 from webapp.results.exports.columns import NUMBER, Table, evaluated, frame, number
 
 CHANGES = ("gained", "lost", "both", "neither")
@@ -46,6 +46,7 @@ def _differences(experiment: Experiment) -> Iterator[dict[str, Any]]:
             **{f"lesion_views_{name}": changes[name] for name in CHANGES},
             "mcnemar_patients_p": changes["patients"]["p_value"],
             "mcnemar_patients_n": changes["patients"]["n"],
+            "mcnemar_patients_reason": changes["patients"]["reason"],
         }
 
 
@@ -79,16 +80,33 @@ def _against(difference: dict[str, Any] | None) -> dict[str, Any]:
         "difference": interval["value"],
         "difference_low": interval["low"],
         "difference_high": interval["high"],
+        "difference_n": interval["n"],
+        "difference_method": interval["method"],
+        "difference_reason": interval["reason"],
         "difference_p": difference["p_value"],
         "difference_p_adjusted": difference["adjusted"],
     }
 
 
+def _misses(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    for shared, evaluation in evaluated(experiment):
+        for group in selectors.GROUPS:
+            counted = failures.found_and_missed(evaluation, group)
+            for outcome in failures.COLOURS:
+                yield {
+                    **shared,
+                    "group": group,
+                    "outcome": outcome,
+                    "count": counted[outcome],
+                    "n": sum(counted.values()),
+                }
+
+
 def _evaluations(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    for run, evaluation in evaluated(experiment):
+    for shared, evaluation in evaluated(experiment):
         result = evaluation.result
         yield {
-            **frame(experiment, run, evaluation.test_set, evaluation),
+            **shared,
             "views": result["images"],
             "patients": result["patients"],
             "types_known": result["groups_known"],
@@ -117,6 +135,7 @@ DIFFERENCES = Table(
         *(f"lesion_views_{name}" for name in CHANGES),
         "mcnemar_patients_p",
         "mcnemar_patients_n",
+        "mcnemar_patients_reason",
     ),
     _differences,
 )
@@ -132,11 +151,15 @@ SUBGROUPS = Table(
         "difference",
         "difference_low",
         "difference_high",
+        "difference_n",
+        "difference_method",
+        "difference_reason",
         "difference_p",
         "difference_p_adjusted",
     ),
     _subgroups,
 )
+MISSES = Table("misses", "Lesion views found and missed, by reason", ("group", "outcome", "count", "n"), _misses)
 EVALUATIONS = Table(
     "evaluations",
     "Evaluations with counts and remarks",

@@ -90,7 +90,7 @@ def _areas(
     rows = []
     for run, evaluation in members:
         body = bodies[run.pk]
-        cpm = body.get("cpm") or selectors.undefined(body.get("reason", "undefined"))
+        cpm = curves.merits(body)["CPM"]
         rows.append((str(run), cell(evaluation.result["auc"][GROUP]), cell(cpm)))
     return Table(
         (("Run", 0.32), ("AUC", 0.34), ("CPM", 0.34)),
