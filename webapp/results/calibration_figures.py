@@ -36,25 +36,33 @@ def panels(experiment: Experiment, what: str, cases_url: Callable[..., str]) -> 
             for run in arm.runs.all()
             if (run.pk, test_set) in found
         ]
-        drawn = [row for row in rows if _drawn(row["body"])]
+        shown = [row for row in rows if drawn(row["body"])]
         entries.append(
             {
                 "test_set": test_set,
                 "label": selectors.TEST_SETS[test_set],
                 "rows": rows,
-                "reliability": _reliability(drawn, test_set, what, cases_url),
-                "decision": _decision(drawn, test_set, what, cases_url),
-                "left_out": [f"{row['run']}: {_why_not(row['body'])}" for row in rows if not _drawn(row["body"])],
+                "reliability": _reliability(shown, test_set, what, cases_url),
+                "decision": _decision(shown, test_set, what, cases_url),
+                "left_out": [f"{row['run']}: {why_not(row['body'])}" for row in rows if not drawn(row["body"])],
             }
         )
     return entries
 
 
-def _drawn(body: dict[str, Any]) -> bool:
+def drawn(body: dict[str, Any]) -> bool:
+    """Whether the `calibration.numbers` of a run are defined and rest on enough rows."""
     return "reason" not in body and body["equal_width"]["n"] >= FEWEST_SHOWN
 
 
-def _why_not(body: dict[str, Any]) -> str:
+def drawn_bins(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Bins of equal width that figures show: enough rows, of more than one patient; the others would pull the eye."""
+    bins = body["equal_width"]["bins"]
+    return [one for one in bins if one["observed"]["n"] >= FEWEST_SHOWN and one["observed"]["low"] is not None]
+
+
+def why_not(body: dict[str, Any]) -> str:
+    """Why a run is not drawn."""
     return str(body.get("reason") or f"n={body['equal_width']['n']}, too few")
 
 
@@ -73,12 +81,7 @@ def _style(run: Run) -> dict[str, Any]:
 def _reliability(rows: list[dict[str, Any]], test_set: str, what: str, cases_url: Callable[..., str]) -> dict[str, Any]:
     traces = []
     for row in rows:
-        run, bins = (
-            row["run"],
-            [one for one in row["body"]["equal_width"]["bins"] if one["observed"]["low"] is not None],
-        )
-        # a bin of few rows says little and would pull the eye; the table below has it
-        shown = [one for one in bins if one["observed"]["n"] >= FEWEST_SHOWN]
+        run, shown = row["run"], drawn_bins(row["body"])
         last = row["body"]["equal_width"]["bins"][-1]
         traces.append(
             {

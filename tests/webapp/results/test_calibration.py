@@ -76,6 +76,17 @@ def test_brier_bins_error_and_line_are_those_of_other_libraries(ended: Experimen
         )
 
 
+def test_a_bar_is_over_patients_and_one_of_a_single_patient_is_not_drawn(ended: Experiment) -> None:
+    evaluation = Evaluation.objects.filter(test_set="external_test")[0]
+    body = calibration.numbers(evaluation, "finding")
+    bins = body["equal_width"]["bins"]
+    assert {one["observed"]["method"].split()[-1] for one in bins if one["observed"]["low"] is not None} == {"patients"}
+
+    bins[0]["observed"] |= {"n": 40, "low": None, "high": None}
+
+    assert calibration_figures.drawn_bins(body) == [one for one in bins[1:] if one["observed"]["n"] >= 10]
+
+
 def test_net_benefit_is_counted_by_hand(ended: Experiment) -> None:
     evaluation = Evaluation.objects.filter(test_set="external_test")[0]
     rows = calibration.rows_of(result_of(evaluation), "image")
