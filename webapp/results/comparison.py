@@ -75,7 +75,8 @@ class Comparison:
     @property
     def method(self) -> str:
         """One sentence for captions."""
-        drawn = self.rows[0]
+        # an undefined difference was not drawn
+        drawn = next((row for row in self.rows if row.interval["resamples"]), self.rows[0])
         return (
             f"Difference: arm minus {drawn.reference.arm.name} with the same seed. "
             f"{drawn.test['method'].capitalize()}: {drawn.interval['resamples']} resamples that both arms share; "

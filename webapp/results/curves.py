@@ -173,7 +173,8 @@ def _figure(
                     "color": f"role:s{run.arm.position % COLOURS + 1}",
                     "dash": DASHES[run.arm.position % len(DASHES)],
                     "width": 2,
-                    "shape": "linear" if kind == "pr" else "hv",
+                    # equal scores come in together: along a slope, as the AUC counts them
+                    "shape": "hv" if kind == "froc" else "linear",
                 },
                 "customdata": [_said(kind, run, point, row, cases_url) for point in shown],
                 "hovertemplate": "%{customdata.text}<extra></extra>",

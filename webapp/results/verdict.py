@@ -184,11 +184,16 @@ def _came_out(answer: str, number: dict[str, Any], margin: float | None) -> str:
     said = f"{parts['value']} {parts['range']} {parts['n']}"
     border = "0" if margin is None else f"−{margin:g}"
     if answer == "shown":
-        more = " It also lies above 0." if margin is not None and number["low"] > 0 else ""
+        more = ""
+        if margin is not None and number["low"] > 0:
+            more = " It also lies above 0."
+        elif number["high"] < 0:
+            more = " It also lies below 0: lower, by less than the margin."
         return f"Yes: the difference is {said}; the interval lies above {border}.{more}"
-    if answer == "worse":
-        return f"No: the difference is {said}; the whole interval lies below 0."
-    return f"Not shown: the difference is {said}; the interval does not lie wholly above {border}."
+    if answer == "worse" and number["high"] < -(margin or 0):
+        return f"No: the difference is {said}; the whole interval lies below {border}."
+    more = " It lies below 0." if answer == "worse" else ""
+    return f"Not shown: the difference is {said}; the interval does not lie wholly above {border}.{more}"
 
 
 def _cannot(

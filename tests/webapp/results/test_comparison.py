@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.test import Client
 
@@ -128,6 +130,13 @@ def test_one_arm_has_nothing_to_be_compared_with(
     finish_all(experiment, lambda run: seen(1.0))
 
     assert "nothing to compare it with" in client.get(PAGE).content.decode()
+
+
+def test_the_caption_tells_the_resamples_where_the_first_difference_has_none(ended: Experiment) -> None:
+    comparison = compare(ended)
+    first = replace(comparison.rows[0], interval=comparison.rows[0].interval | {"value": None, "resamples": 0})
+
+    assert "2000 resamples" in replace(comparison, rows=[first, *comparison.rows[1:]]).method
 
 
 def test_a_run_that_failed_is_named_as_not_compared(experiment: Experiment, client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from django.test import Client
 
@@ -12,6 +13,8 @@ from detection.evaluation import froc
 from detection.evaluation import test_set as evaluation_package
 from detection.evaluation.average_precision import average_precision
 from detection.evaluation.protocol import Protocol
+from detection.finding import Finding
+from detection.sample_set import Sample
 from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish, finish_all, graded
 from webapp.accounts.models import Project, User
@@ -179,6 +182,25 @@ def test_curves_are_those_of_the_evaluation_package(ended: Experiment, project: 
                 thresholds.evaluated_images(evaluation), Protocol.from_json(evaluation.protocol), resamples=100
             )
             assert curves.curve(evaluation, "malignant")["merits"]["AP"]["value"] == precise.interval.value
+
+
+def test_the_roc_that_is_drawn_has_the_area_that_is_printed(experiment: Experiment, project: Project) -> None:
+    def coarse(sample: Sample) -> list[Finding]:
+        number = int(sample.sample_id.removeprefix("view-"))
+        return [
+            Finding(lesion.box, 0.9, (1 + (number + place) % 3) / 4, "mass")
+            for place, lesion in enumerate(sample.lesions)
+        ]
+
+    finish_all(experiment, lambda run: coarse)
+
+    for panel in curves.panels(experiment, "malignant", cases_address(project, 1)):
+        for trace, run in zip(panel["figures"][0]["figure"]["data"], Run.objects.order_by("pk"), strict=False):
+            x, y = np.array(trace["x"]), np.array(trace["y"])
+            height = y[:-1] if trace["line"]["shape"] == "hv" else (y[:-1] + y[1:]) / 2
+            stored = Evaluation.objects.get(run=run, test_set=panel["test_set"]).result
+            assert np.diff(x) @ height == pytest.approx(stored["auc"]["malignant"]["value"])
+            assert len(x) < stored["auc"]["malignant"]["n"], "scores tie"
 
 
 def test_a_point_of_a_curve_opens_the_lesions_it_misses(ended: Experiment, project: Project, client: Client) -> None:

@@ -54,18 +54,27 @@ def test_the_page_begins_with_question_answer_and_limits(ended: Experiment, clie
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "margin", "answer"),
+    ("low", "high", "margin", "answer", "words"),
     [
-        (0.01, 0.2, None, "shown"),
-        (0.0, 0.2, None, "not shown"),
-        (-0.04, 0.2, 0.05, "shown"),
-        (-0.05, 0.2, 0.05, "not shown"),
-        (-0.2, -0.01, None, "worse"),
-        (-0.04, -0.01, 0.05, "shown"),
+        (0.01, 0.2, None, "shown", "Yes"),
+        (0.0, 0.2, None, "not shown", "Not shown"),
+        (-0.04, 0.2, 0.05, "shown", "Yes"),
+        (-0.05, 0.2, 0.05, "not shown", "Not shown"),
+        (-0.2, -0.01, None, "worse", "No"),
+        (-0.2, -0.06, 0.05, "worse", "No"),
+        # lower, but perhaps by less than the margin: the question is not answered with no
+        (-0.2, -0.01, 0.05, "worse", "Not shown"),
+        (-0.04, -0.01, 0.05, "shown", "Yes"),
     ],
 )
 def test_the_answer_follows_from_the_interval_and_the_margin(
-    ended: Experiment, monkeypatch: pytest.MonkeyPatch, low: float, high: float, margin: float | None, answer: str
+    ended: Experiment,
+    monkeypatch: pytest.MonkeyPatch,
+    low: float,
+    high: float,
+    margin: float | None,
+    answer: str,
+    words: str,
 ) -> None:
     interval = verdict(ended).interval | {"value": (low + high) / 2, "low": low, "high": high}
     body = {"interval": interval, "p_value": 0.5, "seeds": [0.1]}
@@ -75,7 +84,8 @@ def test_the_answer_follows_from_the_interval_and_the_margin(
     found = verdict(ended)
 
     assert found.answer == answer
-    assert found.came_out.split(":")[0] == {"shown": "Yes", "worse": "No", "not shown": "Not shown"}[answer]
+    assert found.came_out.split(":")[0] == words
+    assert ("below 0" in found.came_out) == (high < 0 and (margin is None or high >= -margin))
     assert ("less than 0.05 below" in found.asked) == (margin is not None)
     assert any("not the same as no difference" in text for text in found.cannot) == (answer == "not shown")
 
