@@ -122,7 +122,7 @@ def _outcome(runs: Sequence[Run]) -> list[Row]:
     return [
         _row("State", [run.get_state_display() for run in runs]),
         _row("Best epoch", [run.best_epoch for run in runs]),
-        _row("Validation loss of it", [f"{losses[run.pk]:.4g}" if run.pk in losses else "" for run in runs]),
+        _row("Validation loss of that epoch", [f"{losses[run.pk]:.4g}" if run.pk in losses else "" for run in runs]),
         _row("Steps", [one.get("steps") for one in amounts]),
         _row("Images shown", [one.get("images") for one in amounts]),
         _row("Passes over the set", [f"{one['passes']:.3g}" if "passes" in one else "" for one in amounts]),
