@@ -16,6 +16,7 @@ from typing import Any
 
 from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfiguration
 from detection.errors import DetectionError, Interrupted
+from detection.evaluation.protocol import Protocol
 from detection.findings_file import write_findings
 from detection.preset import as_table, presets
 from detection.registry import families, family
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, help="instead of the preset's")
     train.add_argument("--seed", type=int, help="instead of the preset's")
     train.add_argument("--initial-weights", metavar="FILE", help="local COCO weights of maskrcnn_resnet50_fpn")
+    train.add_argument("--protocol", type=Path, metavar="P.json", help="of numbers on the validation set")
     train.add_argument("--out", type=Path, required=True, metavar="DIR")
     train.add_argument("--cache", type=Path, metavar="DIR", help="prepared views shared by trainings; kept")
     train.set_defaults(run=_train)
@@ -85,6 +87,7 @@ def _train(chosen: argparse.Namespace) -> int:
     given = {name: getattr(chosen, name) for name in ("epochs", "seed", "initial_weights")}
     configuration = replace(configuration, **{name: value for name, value in given.items() if value is not None})
     training, validation = SampleSet.read(chosen.training), SampleSet.read(chosen.validation)
+    protocol = Protocol.from_json(json.loads(chosen.protocol.read_text())) if chosen.protocol else None
     stop = _StopOnSignal()
     outcome = family(chosen.family)().fit(
         training,
@@ -95,6 +98,7 @@ def _train(chosen: argparse.Namespace) -> int:
         should_stop=stop.asked,
         device=chosen.device,
         cache=chosen.cache,
+        protocol=protocol,
     )
     if int(os.environ.get("RANK", "0")) == 0:
         sys.stdout.write(f"best epoch {outcome.best_epoch} of {len(outcome.curve)}; model in {chosen.out}\n")

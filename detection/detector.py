@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from detection.configuration import MaskRCNNConfiguration
+from detection.evaluation.protocol import Protocol as EvaluationProtocol
 from detection.finding import Finding
 from detection.sample_set import SampleSet
 from imaging.pair import CEMPair
@@ -22,13 +23,48 @@ ShouldStop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
+class Measure:
+    """A number that was measured on the validation set.
+
+    Attributes
+    ----------
+    value : float or None
+        None where undefined; `reason` then says why.
+    n : int
+        What it is counted over: lesions, findings or views.
+    reason : str or None
+    """
+
+    value: float | None
+    n: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class EpochRecord:
-    """Losses of one epoch. `validation_loss` is None when there was no validation set."""
+    """What is known of one epoch.
+
+    Attributes
+    ----------
+    validation_loss : float or None
+        None when there was no validation set.
+    measures : dict of str to Measure, or None
+        What was found on the validation set, by name (`detection.training.validation_numbers`); None after an epoch
+        that was not measured.
+    """
 
     epoch: int
     training_loss: float
     validation_loss: float | None
     learning_rate: float
+    measures: dict[str, Measure] | None = None
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> EpochRecord:
+        """Inverse of `dataclasses.asdict`; records written before there were measures have none."""
+        measures = entry.get("measures")
+        read = None if measures is None else {name: Measure(**measure) for name, measure in measures.items()}
+        return cls(**{**entry, "measures": read})
 
 
 @dataclass(frozen=True)
@@ -72,7 +108,7 @@ class TrainingOutcome:
         if not isinstance(parsed, dict) or parsed.get("schema") != OUTCOME_SCHEMA:
             raise ValueError(f"expected schema {OUTCOME_SCHEMA}")
         return cls(
-            curve=tuple(EpochRecord(**entry) for entry in parsed["curve"]),
+            curve=tuple(EpochRecord.from_dict(entry) for entry in parsed["curve"]),
             best_epoch=parsed["best_epoch"],
             weights=parsed["weights"],
             weights_sha256=parsed["weights_sha256"],
@@ -94,10 +130,12 @@ class Detector(Protocol):
         should_stop: ShouldStop,
         device: str,
         cache: Path | None = None,
+        protocol: EvaluationProtocol | None = None,
     ) -> TrainingOutcome:
         """Train inside `directory`, going on from its last complete checkpoint if there is one.
 
-        `cache` is a folder of prepared views that trainings share.
+        `cache` is a folder of prepared views that trainings share; `protocol` says how findings on the validation set
+        are matched with its lesions while training goes on, by default `EvaluationProtocol()`.
 
         Raises
         ------

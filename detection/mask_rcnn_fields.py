@@ -25,6 +25,7 @@ ADDED_LATER = frozenset(
         "classes",
         "cut_box_inside",
         "length",
+        "measure_every",
         "sample_every",
         "sampling",
         "steps",
@@ -370,6 +371,15 @@ class MaskRCNNFields:
         "Sample predictions",
         EXECUTION,
         "Epochs between predictions on a few validation views, kept with the run; 0 = none.",
+        limits=(0, 1000),
+        unit="epochs",
+    )
+    measure_every: int = integer(
+        0,
+        "Detection numbers on validation",
+        EXECUTION,
+        "Epochs between looks for lesions on every validation view, which give sensitivity, precision, false positives "
+        "per view and average precision; the last epoch is then measured too. They change no weight. 0 = none.",
         limits=(0, 1000),
         unit="epochs",
     )

@@ -15,6 +15,7 @@ from detection.configuration import FAMILY, ConfigurationError, MaskRCNNConfigur
 from detection.detector import Progress, ShouldStop, TrainingOutcome
 from detection.devices import members
 from detection.errors import NotTrained, UnreadableModel, UnreadableSample
+from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.mask_rcnn.inference import find
 from detection.mask_rcnn.model import build
@@ -48,6 +49,7 @@ class MaskRCNNDetector:
         should_stop: ShouldStop,
         device: str = "cpu",
         cache: Path | None = None,
+        protocol: Protocol | None = None,
     ) -> TrainingOutcome:
         """Train inside `directory`, going on from its last complete checkpoint if there is one.
 
@@ -65,6 +67,9 @@ class MaskRCNNDetector:
         cache : Path, optional
             Folder of prepared views that trainings share (`detection.view_cache`); without one they lie under
             ``prepared/`` in `directory` until the training ends.
+        protocol : Protocol, optional
+            How findings are matched with lesions where `configuration.measure_every` asks for numbers on the validation
+            set; its defaults where absent. It changes no weight.
 
         Raises
         ------
@@ -81,6 +86,7 @@ class MaskRCNNDetector:
                 "progress": progress,
                 "should_stop": should_stop,
                 "cache": cache,
+                "protocol": protocol,
             }
             if len(names) > 1 and not started_by_torchrun():
                 train_on(device, len(names), training, validation, configuration, family=FAMILY, **arguments)

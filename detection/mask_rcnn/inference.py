@@ -17,6 +17,7 @@ from detection.configuration import MaskRCNNConfiguration
 from detection.finding import Finding, Polygon
 from detection.mask_rcnn.classes import classes_of, malignant_outputs
 from detection.tiles import layout, merge, touches_inner_edge
+from detection.view_cache import StoredView
 from imaging.contours import mask_to_polygons, polygon_area
 
 _MASK_THRESHOLD = 0.5
@@ -110,6 +111,14 @@ def find(
         lesion_type = classes_of(configuration)[candidate.label - 1][0]
         findings.append(Finding(candidate.box, candidate.score, candidate.malignancy, lesion_type, contour))
     return findings
+
+
+def find_on_view(
+    model: MaskRCNN, view: StoredView, configuration: MaskRCNNConfiguration, device: torch.device
+) -> list[Finding]:
+    """As `find`, in continuous pixels of the whole view."""
+    x, y = view.offset
+    return [finding.shifted(x, y) for finding in find(model, view.pixels(), configuration, device)]
 
 
 def probability_of_malignancy(probabilities: Tensor, label: int, score: float, source: str) -> float:

@@ -13,7 +13,7 @@ from torchvision.models.detection import MaskRCNN
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Progress
 from detection.findings_file import write_findings
-from detection.mask_rcnn.inference import find
+from detection.mask_rcnn.inference import find_on_view
 from detection.training import checkpoints
 from detection.view_cache import StoredView
 
@@ -49,11 +49,9 @@ class SamplePredictions:
             return
         assert isinstance(model, MaskRCNN)
         model.eval()
-        findings = {}
-        for view in self._views:
-            found = find(model, view.pixels(), self._configuration, self._device)
-            x, y = view.offset
-            findings[view.sample.sample_id] = [finding.shifted(x, y) for finding in found]
+        findings = {
+            view.sample.sample_id: find_on_view(model, view, self._configuration, self._device) for view in self._views
+        }
         path = self._directory / "samples" / f"epoch-{epoch:03d}.json"
         checkpoints.write_whole(
             path,

@@ -18,6 +18,8 @@ from torchvision.models.detection import MaskRCNN
 from detection.configuration import FAMILY, MaskRCNNConfiguration
 from detection.detector import Progress, ShouldStop, TrainingOutcome
 from detection.errors import DeviceUnavailable, EmptySampleSet, StorageFailed, UnreadableModel
+from detection.evaluation.protocol import Protocol
+from detection.mask_rcnn.measuring import ValidationViews
 from detection.mask_rcnn.model import build, freeze
 from detection.mask_rcnn.samples import SamplePredictions
 from detection.mask_rcnn.tile_batches import TrainingBatches, ValidationBatches
@@ -46,6 +48,7 @@ def train(
     progress: Progress,
     should_stop: ShouldStop,
     cache: Path | None,
+    protocol: Protocol | None = None,
 ) -> TrainingOutcome:
     """Train, or go on from the newest checkpoint; `MaskRCNNDetector.fit` says what is written and raised."""
     size, share = configuration.batch_size, processes.share
@@ -84,6 +87,7 @@ def train(
         progress=progress,
         should_stop=should_stop,
         after_epoch=SamplePredictions(views[1], configuration, directory, device, progress),
+        measuring=ValidationViews(views[1], configuration, protocol or Protocol(), device),
         processes=processes,
     )
     curve, best_epoch = loop.run()
@@ -99,6 +103,7 @@ def train(
             "configuration": configuration.to_dict(),
             "configuration_digest": configuration.digest(),
             "amount": loop.amount(),
+            "measured": loop.measured(),
             "training": {"name": training.name, **sets[0].counts},
             "validation": {"name": validation.name, **sets[1].counts},
             "initial_weights": origin,

@@ -21,6 +21,7 @@ from typing import IO, Any
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Progress, ShouldStop
 from detection.errors import DetectionError, Interrupted, ProcessLost
+from detection.evaluation.protocol import Protocol
 from detection.sample_set import SampleSet
 from detection.training.failures import FAILED, FOLLOWED, STOP, failure_in
 
@@ -39,6 +40,7 @@ def train_on(
     family: str,
     directory: Path,
     cache: Path | None,
+    protocol: Protocol | None,
     progress: Progress,
     should_stop: ShouldStop,
 ) -> None:
@@ -54,11 +56,13 @@ def train_on(
         training.write(folder / "training.json")
         validation.write(folder / "validation.json")
         (folder / "configuration.json").write_text(configuration.to_json())
+        (folder / "protocol.json").write_text(json.dumps((protocol or Protocol()).to_json()))
         command = [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)),
             *("-m", "detection", "train", "--family", family, "--device", device),
             *("--training", str(folder / "training.json"), "--validation", str(folder / "validation.json")),
-            *("--configuration", str(folder / "configuration.json"), "--out", str(directory.resolve())),
+            *("--configuration", str(folder / "configuration.json"), "--protocol", str(folder / "protocol.json")),
+            *("--out", str(directory.resolve())),
             *(("--cache", str(cache.resolve())) if cache else ()),
         ]
         process = subprocess.Popen(

@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from detection.configuration import MaskRCNNConfiguration
-from detection.detector import EpochRecord, Progress, ShouldStop
+from detection.detector import EpochRecord, Measure, Progress, ShouldStop
 from detection.errors import CheckpointMismatch, Interrupted, NonFiniteLoss
 from detection.training import checkpoints, randomness
 from detection.training.averaging import averaged
 from detection.training.batches import Batch, BatchSource
 from detection.training.devices import memory_errors, memory_peak
+from detection.training.measuring import EpochMeasuring, Measuring
 from detection.training.processes import Processes
 from detection.training.read_ahead import read_ahead, threads_for
 from detection.training.schedule import Schedule, build_optimiser
@@ -58,6 +59,9 @@ class TrainingLoop:
         Digest of configuration and data; a checkpoint with another one is refused.
     after_epoch : callable, optional
         Gets the number of the finished epoch and the network as it would be kept; called in the first process.
+    measuring : Measuring, optional
+        Gives numbers of the network as it would be kept, after the epochs that `configuration.measure_every` names;
+        the training is the same without.
     processes : Processes, optional
         Those this training is divided over. `training` gives their share of each step, and `configuration.batch_size`
         is that of the whole step. Only the first writes files and tells of progress.
@@ -76,6 +80,7 @@ class TrainingLoop:
         progress: Progress,
         should_stop: ShouldStop,
         after_epoch: Callable[[int, nn.Module], None] | None = None,
+        measuring: Measuring | None = None,
         processes: Processes | None = None,
     ) -> None:
         self._processes = processes or Processes()
@@ -93,6 +98,11 @@ class TrainingLoop:
         self._progress = progress
         self._should_stop = should_stop
         self._after_epoch = after_epoch
+        self._measuring: EpochMeasuring | None = None
+        if measuring is not None and configuration.measure_every:
+            self._measuring = EpochMeasuring(
+                measuring, configuration, device=device, processes=self._processes, should_stop=should_stop
+            )
         self._optimiser = build_optimiser(model, configuration)
         in_steps = configuration.length == "steps"
         self._total_steps = configuration.steps if in_steps else training.steps() * configuration.epochs
@@ -135,6 +145,10 @@ class TrainingLoop:
             "images": images,
             "passes": images / self._training.images(),
         }
+
+    def measured(self) -> dict[str, Any] | None:
+        """What the numbers on the validation set rest on; None where there are none."""
+        return None if self._measuring is None else self._measuring.about()
 
     def _first_step(self, epoch: int) -> int:
         """Steps before an epoch: passes over the set, or equal parts of the steps asked for."""
@@ -200,10 +214,11 @@ class TrainingLoop:
         rate = self._schedule.rate()
         training_loss = at.loss_sum / at.images_seen
         validation_loss = self._validate()
+        measures = self._measure()
         self._schedule.after_epoch(training_loss)
         at.images_before += at.images_seen
         at.epoch, at.step, at.loss_sum, at.images_seen = at.epoch + 1, 0, 0.0, 0
-        at.curve.append(EpochRecord(at.epoch, training_loss, validation_loss, rate))
+        at.curve.append(EpochRecord(at.epoch, training_loss, validation_loss, rate, measures))
         deciding = validation_loss if self._configuration.best_epoch == "validation_loss" else -at.epoch
         if deciding is not None and deciding < at.best_loss:
             at.best_loss, at.best_epoch = float(deciding), at.epoch
@@ -212,7 +227,6 @@ class TrainingLoop:
         after_epoch = self._after_epoch
         if after_epoch is not None:
             self._processes.by_first(lambda: after_epoch(at.epoch, self._kept))
-        path = self._checkpoint()
         metrics: dict[str, Any] = {
             "training_loss": training_loss,
             "validation_loss": validation_loss,
@@ -221,8 +235,15 @@ class TrainingLoop:
             "seconds_left": self._seconds_left(),
             "memory_bytes": max(self._processes.gather(memory_peak(self._device))),
         }
-        self._emit("epoch", metrics, f"Epoch {at.epoch} of {self._configuration.epochs} done")
-        self._emit("checkpoint", {}, path.name)
+        # Before the checkpoint: killed in between, the epoch is repeated and told again, and none is lost.
+        self._emit("epoch", metrics, f"Epoch {at.epoch} of {self._configuration.epochs} done", measures=measures)
+        self._emit("checkpoint", {}, self._checkpoint().name)
+
+    def _measure(self) -> dict[str, Measure] | None:
+        """Numbers of the epoch that was trained last, if it is its turn; asked to stop, it is measured once resumed."""
+        if self._measuring is None or not self._measuring.due(self._at.epoch + 1):
+            return None
+        return self._measuring.measure(self._kept, lambda: Interrupted(self._checkpoint()))
 
     @torch.no_grad()
     def _validate(self) -> float | None:
@@ -309,7 +330,7 @@ class TrainingLoop:
                 "Use a new folder, or the same configuration and data to continue.",
             )
         position = state["position"]
-        self._at = _Position(**{**position, "curve": [EpochRecord(**entry) for entry in position["curve"]]})
+        self._at = _Position(**{**position, "curve": [EpochRecord.from_dict(entry) for entry in position["curve"]]})
         self._model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._schedule.load_state_dict(state["scheduler"])
@@ -337,9 +358,14 @@ class TrainingLoop:
             return None
         steps = self._total_steps - self._first_step(self._at.epoch) - self._at.step
         epochs = self._configuration.epochs - self._at.epoch
-        return steps * sum(self._durations) / len(self._durations) + epochs * self._validation_seconds
+        between = epochs * self._validation_seconds
+        if self._measuring is not None:
+            between += self._measuring.seconds_left(self._at.epoch)
+        return steps * sum(self._durations) / len(self._durations) + between
 
-    def _emit(self, event: str, metrics: dict[str, Any], message: str) -> None:
+    def _emit(
+        self, event: str, metrics: dict[str, Any], message: str, measures: Mapping[str, Measure] | None = None
+    ) -> None:
         """Epochs and steps count from 1; an epoch event carries the epoch just finished."""
         if not self._processes.first:
             return
@@ -353,5 +379,6 @@ class TrainingLoop:
                 "steps": self._steps(),
                 "metrics": metrics,
                 "message": message,
+                **({"measures": {name: asdict(one) for name, one in measures.items()}} if measures else {}),
             }
         )

@@ -47,6 +47,7 @@ OURS: dict[str, Any] = {
     "both_as": "cluster",
     "other_as": "mass",
     "sample_every": 5,
+    "measure_every": 1,
     "tile_size": 1024,
     "tile_overlap": 0.25,
     "steps": 10_000,
