@@ -1,6 +1,7 @@
 """Fixtures of the browser tests: a real server, a real Chromium, and a page that must stay clean.
 
-`sign_in(user)` gives the page of a signed-in person, `until(expression)` waits, `accessible()` asks axe.
+`sign_in(user)` gives the page of a signed-in person, `in_theme(theme)` sets its theme, `until(expression)` waits,
+`accessible()` asks axe, `picture(name)` leaves a picture for a person to look at.
 `clean_console` (on by default) fails the test when a page broke the Content Security Policy, wrote an error to
 the console, raised, or asked for something not there; `clean_console.allow(part)` accepts what a test expects.
 """
@@ -18,7 +19,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, ViewportSize
 from pytest_django.live_server_helper import LiveServer
 
 # Playwright's synchronous interface runs an event loop in this thread, and Django refuses the database there.
@@ -38,7 +39,9 @@ ARGUMENTS = [
 ]
 """Software WebGL 2, and no calls home."""
 PASSWORD = "correct horse battery staple"
-SIZE = {"width": 1600, "height": 1000}
+SIZE: ViewportSize = {"width": 1600, "height": 1000}
+PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
+"""A folder to leave pictures in."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -146,6 +149,32 @@ def sign_in(live_server: LiveServer, page: Page) -> Callable[..., Page]:
         return page
 
     return enter
+
+
+@pytest.fixture
+def in_theme(page: Page, live_server: LiveServer) -> Callable[[str], None]:
+    """`in_theme("light")`: pages opened from now on have this theme, as if the person had chosen it."""
+
+    def choose(theme: str) -> None:
+        page.goto(f"{live_server.url}/sign-in/")
+        page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")
+
+    return choose
+
+
+@pytest.fixture
+def picture(page: Page) -> Callable[..., None]:
+    """`picture(name)`: the whole page as it stands, where CEMLAB_SCREENSHOTS names a folder."""
+
+    def take(name: str, width: int = SIZE["width"]) -> None:
+        if PICTURES:
+            # the main area scrolls inside the window, so that the window must be as high as the page
+            page.set_viewport_size({"width": width, "height": 2800})
+            page.wait_for_timeout(500)
+            page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
+            page.set_viewport_size(SIZE)
+
+    return take
 
 
 @pytest.fixture

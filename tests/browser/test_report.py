@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,16 +18,6 @@ from webapp.results.models import Report
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[..., Page]
-PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
-"""A folder to leave pictures in, for a person to look at."""
-
-
-def picture(page: Page, name: str, width: int = 1600) -> None:
-    if PICTURES:
-        page.set_viewport_size({"width": width, "height": 1800})
-        page.wait_for_timeout(300)
-        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
-        page.set_viewport_size({"width": 1600, "height": 1000})
 
 
 @pytest.fixture
@@ -53,26 +41,27 @@ def test_a_report_is_asked_for_by_a_key_and_downloaded(
     researcher: User,
     accessible: Any,
     until: Any,
+    in_theme: Any,
+    picture: Any,
     theme: str,
 ) -> None:
     page = sign_in(researcher)
-    page.goto(f"{live_server.url}/sign-in/")
-    page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")
+    in_theme(theme)
     page.goto(f"{live_server.url}/study/results/1/report/")
     assert "No report yet" in page.inner_text("#reports")
     accessible()
     page.keyboard.press("m")
     until("document.querySelector('#reports [data-job-id]') !== null")
     accessible()
-    picture(page, f"report-waiting-{theme}")
+    picture(f"report-waiting-{theme}")
 
     job = Report.objects.get().job
     assert job is not None
     run_here(job)
     page.reload()
     accessible()
-    picture(page, f"report-{theme}")
-    picture(page, f"report-narrow-{theme}", 360)
+    picture(f"report-{theme}")
+    picture(f"report-narrow-{theme}", 360)
     with page.expect_download() as waiting:
         page.click("#reports a[download]")
     assert waiting.value.path().read_bytes().startswith(b"%PDF-")
@@ -87,14 +76,15 @@ def test_authors_complete_the_checklists(
     researcher: User,
     accessible: Any,
     until: Any,
+    in_theme: Any,
+    picture: Any,
     theme: str,
 ) -> None:
     page = sign_in(researcher)
-    page.goto(f"{live_server.url}/sign-in/")
-    page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")
+    in_theme(theme)
     page.goto(f"{live_server.url}/study/results/1/checklists/")
     accessible()
-    picture(page, f"checklists-{theme}")
+    picture(f"checklists-{theme}")
     assert "to be written" in page.inner_text("#ethics .chip")
     page.fill("#text-ethics", "Approved by the board, 2026/1.")
     page.click("button:has-text('Save what changed')")
@@ -102,4 +92,4 @@ def test_authors_complete_the_checklists(
     assert "Revision 1 by" in page.inner_text("#help-ethics")
     page.set_viewport_size({"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    picture(page, f"checklists-narrow-{theme}", 360)
+    picture(f"checklists-narrow-{theme}", 360)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,16 +19,6 @@ from webapp.experiments.models import Experiment
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[..., Page]
-PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
-"""A folder to leave pictures in, for a person to look at."""
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        # the main area scrolls inside the window, so that the window must be as high as the page
-        page.set_viewport_size({"width": 1600, "height": 2800})
-        page.wait_for_timeout(500)
-        page.screenshot(path=str(Path(PICTURES) / f"{name}.png"))
 
 
 @pytest.fixture
@@ -46,11 +34,6 @@ def ended(researcher: User) -> Experiment:
     return finish_all(experiment, lambda run: graded(run.arm.position))
 
 
-def in_theme(page: Page, live_server: LiveServer, theme: str) -> None:
-    page.goto(f"{live_server.url}/sign-in/")
-    page.evaluate(f"localStorage.setItem('cemlab.theme', '{theme}')")
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_differences_are_drawn_and_accessible(
     live_server: LiveServer,
@@ -59,14 +42,16 @@ def test_differences_are_drawn_and_accessible(
     researcher: User,
     accessible: Any,
     until: Any,
+    in_theme: Any,
+    picture: Any,
     theme: str,
 ) -> None:
     page = sign_in(researcher)
-    in_theme(page, live_server, theme)
+    in_theme(theme)
     page.goto(f"{live_server.url}/study/results/1/")
     until("document.querySelectorAll('#forest-sensitivity .scatterlayer .trace').length >= 2")
     accessible()
-    picture(page, f"results-{theme}")
+    picture(f"results-{theme}")
     page.focus("#forest-sensitivity [data-chart-area]")
     page.keyboard.press("ArrowRight")
     until("document.querySelector('#forest-sensitivity [data-chart-reading]').textContent.includes('n=')")
@@ -83,15 +68,17 @@ def test_the_slider_recomputes_every_test_set_and_the_list_below(
     researcher: User,
     accessible: Any,
     until: Any,
+    in_theme: Any,
+    picture: Any,
     theme: str,
 ) -> None:
     page = sign_in(researcher)
-    in_theme(page, live_server, theme)
+    in_theme(theme)
     page.goto(f"{live_server.url}/study/results/1/curves/")
     until("document.querySelectorAll('#froc-internal_test .scatterlayer .trace').length === 3")
     until("document.querySelector('#threshold-cases table') !== null")
     accessible()
-    picture(page, f"curves-{theme}")
+    picture(f"curves-{theme}")
 
     cells = "[...document.querySelectorAll('[data-threshold-cell=sensitivity]')].map((cell) => cell.textContent)"
     before, listed = page.evaluate(cells), page.inner_text("#threshold-cases p")
@@ -118,14 +105,16 @@ def test_bars_of_misses_open_their_cases_from_the_keyboard(
     researcher: User,
     accessible: Any,
     until: Any,
+    in_theme: Any,
+    picture: Any,
     theme: str,
 ) -> None:
     page = sign_in(researcher)
-    in_theme(page, live_server, theme)
+    in_theme(theme)
     page.goto(f"{live_server.url}/study/results/1/failures/")
     until("document.querySelectorAll('#failures-internal_test .barlayer .trace').length === 6")
     accessible()
-    picture(page, f"failures-{theme}")
+    picture(f"failures-{theme}")
     page.focus("#failures-internal_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -147,14 +136,21 @@ def outlined(find: Findings) -> Findings:
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
-    live_server: LiveServer, sign_in: SignIn, researcher: User, accessible: Any, until: Any, theme: str
+    live_server: LiveServer,
+    sign_in: SignIn,
+    researcher: User,
+    accessible: Any,
+    until: Any,
+    in_theme: Any,
+    picture: Any,
+    theme: str,
 ) -> None:
     project = researcher.memberships.get().project
     version = experiment_records.make_version(project, 64, external=48, with_files=True)
     experiment = experiment_records.launch(project, researcher, version, ratios=(0.0, 2.0), seeds=(0, 1))
     finish_all(experiment, lambda run: outlined(graded(run.arm.position + run.seed)))
     page = sign_in(researcher)
-    in_theme(page, live_server, theme)
+    in_theme(theme)
     base = f"{live_server.url}/study/results/1"
 
     page.goto(f"{base}/")
@@ -163,7 +159,7 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.goto(f"{base}/calibration/?what=image")
     until("document.querySelectorAll('#decision-external_test .scatterlayer .trace').length >= 4")
     accessible()
-    picture(page, f"calibration-{theme}")
+    picture(f"calibration-{theme}")
     page.focus("#reliability-external_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -173,7 +169,7 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.goto(f"{base}/outlines/")
     until("document.querySelectorAll('#dice-external_test .violinlayer .trace').length === 4")
     accessible()
-    picture(page, f"outlines-{theme}")
+    picture(f"outlines-{theme}")
     page.focus("#dice-external_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
@@ -181,7 +177,7 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
 
     page.goto(f"{base}/levels/")
     accessible()
-    picture(page, f"levels-{theme}")
+    picture(f"levels-{theme}")
     page.locator("#external_test-patient a >> nth=0").focus()
     page.keyboard.press("Enter")
     until("window.location.search.includes('level=patient') && window.location.search.includes('outcome=fn')")
@@ -189,7 +185,7 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.goto(f"{live_server.url}/study/results/")
     until("document.querySelectorAll('#experiments-forest .scatterlayer .trace').length === 1")
     accessible()
-    picture(page, f"results-list-{theme}")
+    picture(f"results-list-{theme}")
     page.focus("#experiments-forest [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
