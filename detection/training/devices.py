@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import resource
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from detection.errors import DeviceUnavailable, OutOfMemory
+
+_WITH_BFLOAT16 = 8
+"""Compute capability, major number, from which GPUs calculate in bfloat16 (Ampere); older ones only imitate it."""
+_EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
+"""Words of CUDA, of the processor's allocator, of cuBLAS and of cuDNN, which raise a plain RuntimeError."""
 
 
 def resolve(name: str) -> torch.device:
@@ -49,24 +55,26 @@ def memory_peak(device: torch.device) -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether mixed precision is worth its name on a device."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= _WITH_BFLOAT16
+
+
 @contextmanager
 def memory_errors(device: torch.device) -> Iterator[None]:
-    """Turn running out of memory inside into `OutOfMemory`."""
+    """Turn running out of memory inside into `OutOfMemory`, letting go of what the failed work held."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise _out_of_memory(device) from error
-    except MemoryError as error:
-        raise _out_of_memory(device) from error
-    except RuntimeError as error:
-        if "not enough memory" in str(error) or "can't allocate memory" in str(error):
-            raise _out_of_memory(device) from error
-        raise
-
-
-def _out_of_memory(device: torch.device) -> OutOfMemory:
-    return OutOfMemory(
-        f"The memory of {device} does not hold a training step.",
-        "Lower batch_size, input_min_size or input_max_size, use half-size tiles or, on CUDA, mixed_precision; "
-        "training goes on from its last checkpoint only if the configuration stays the same.",
-    )
+    except (RuntimeError, MemoryError) as error:
+        exhausted = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if not exhausted and not any(words in str(error) for words in _EXHAUSTED):
+            raise
+        # The error keeps the frames it went through, and they keep the tensors of the failed step.
+        traceback.clear_frames(error.__traceback__)
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfMemory(
+            f"The memory of {device} does not hold a training step.",
+            "Lower batch_size, input_min_size or input_max_size, use half-size tiles or, on CUDA, mixed_precision; "
+            "training goes on from its last checkpoint only if the configuration stays the same.",
+        ) from error

@@ -17,11 +17,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import EpochRecord, Measure, Progress, ShouldStop
-from detection.errors import CheckpointMismatch, Interrupted, NonFiniteLoss
+from detection.errors import CheckpointMismatch, Interrupted
 from detection.training import checkpoints, randomness
 from detection.training.averaging import averaged
 from detection.training.batches import Batch, BatchSource
-from detection.training.devices import memory_errors, memory_peak
+from detection.training.devices import computes_in_bfloat16, memory_errors, memory_peak
+from detection.training.finiteness import non_finite_loss, require_finite_weights
 from detection.training.measuring import EpochMeasuring, Measuring
 from detection.training.processes import Processes
 from detection.training.read_ahead import read_ahead, threads_for
@@ -95,6 +96,7 @@ class TrainingLoop:
         self._identity = identity
         self._directory = directory
         self._device = device
+        self._mixed = configuration.mixed_precision and computes_in_bfloat16(device)
         self._progress = progress
         self._should_stop = should_stop
         self._after_epoch = after_epoch
@@ -128,8 +130,10 @@ class TrainingLoop:
             After writing a checkpoint, when `should_stop` said so.
         NonFiniteLoss, OutOfMemory, CheckpointMismatch, StorageFailed
         """
-        self._resume()
         with memory_errors(self._device):
+            self._resume()
+            if self._device.type == "cuda" and self._mixed != self._configuration.mixed_precision:
+                self._emit("log", {}, "This GPU does not calculate in bfloat16: precision is full instead of mixed.")
             while self._at.epoch < self._configuration.epochs:
                 self._train_epoch()
                 self._close_epoch()
@@ -166,6 +170,7 @@ class TrainingLoop:
         with self._ahead(self._training, positions) as batches:
             for position in positions:
                 if self._processes.any(self._should_stop()):
+                    require_finite_weights(self._model, epoch=self._at.epoch + 1)
                     raise Interrupted(self._checkpoint())
                 started = time.monotonic()
                 batch = next(batches)
@@ -188,7 +193,7 @@ class TrainingLoop:
             total = total * share.weight(images)
         value, told = numbers[0], dict(zip(losses, numbers[1:], strict=True))
         if not math.isfinite(value):
-            raise self._non_finite(told)
+            raise non_finite_loss(told, epoch=self._at.epoch + 1, step=self._at.step + 1)
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         if self._configuration.gradient_limit:
@@ -211,6 +216,7 @@ class TrainingLoop:
 
     def _close_epoch(self) -> None:
         at = self._at
+        require_finite_weights(self._model, epoch=at.epoch + 1)
         rate = self._schedule.rate()
         training_loss = at.loss_sum / at.images_seen
         validation_loss = self._validate()
@@ -274,14 +280,14 @@ class TrainingLoop:
                 losses = {name: float(loss) for name, loss in self._losses(self._kept, batch).items()}
                 value = sum(losses.values())
                 if not math.isfinite(value) and share.count == 1:
-                    raise self._non_finite(losses)
+                    raise non_finite_loss(losses, epoch=self._at.epoch + 1, step=self._at.step)
                 total += value * len(batch[0])
         total, stops = self._processes.total([total, float(stopped)])
         if stops:
             # Outside the borrowed random states: the epoch is trained, its validation starts again.
             raise Interrupted(self._checkpoint())
         if not math.isfinite(total):
-            raise self._non_finite({"validation": total})
+            raise non_finite_loss({"validation": total}, epoch=self._at.epoch + 1, step=self._at.step)
         self._validation_seconds = time.monotonic() - started
         return total / self._validation.images()
 
@@ -290,18 +296,9 @@ class TrainingLoop:
         targets = [
             {name: value.to(self._device, non_blocking=True) for name, value in target.items()} for target in batch[1]
         ]
-        mixed = self._configuration.mixed_precision and self._device.type == "cuda"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=mixed):
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._mixed):
             losses: Mapping[str, Tensor] = model(images, targets)
         return losses
-
-    def _non_finite(self, losses: Mapping[str, float]) -> NonFiniteLoss:
-        culprits = [name for name, loss in losses.items() if not math.isfinite(loss)]
-        return NonFiniteLoss(
-            f"The loss became infinite or undefined in epoch {self._at.epoch + 1}, step {self._at.step + 1} "
-            f"({', '.join(culprits) or 'sum of all parts'}).",
-            "Lower the learning rate, lengthen the warm-up or set a gradient limit, and start a new run.",
-        )
 
     def _checkpoint(self) -> Path:
         at = self._at

@@ -17,7 +17,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from detection.devices import members
-from detection.errors import DetectionError, DeviceUnavailable
+from detection.errors import DetectionError, DeviceUnavailable, Interrupted
 from detection.training.batches import Share
 from detection.training.failures import failed_event, failure_in
 
@@ -157,5 +157,9 @@ def together(device: str) -> Iterator[tuple[Processes, str]]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_cuda else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(rank, count), names[local]
-    finally:
-        distributed.destroy_process_group()
+    except Exception as error:
+        # On CUDA a regular end waits for sums that the others may never join; that of the process breaks them off.
+        if not on_cuda or isinstance(error, Interrupted):
+            distributed.destroy_process_group()
+        raise
+    distributed.destroy_process_group()
