@@ -9,8 +9,9 @@ from typing import TypeVar
 import numpy as np
 
 from detection.evaluation.comparisons import Difference, Number, difference_of
-from detection.evaluation.intervals import Interval, ratio_interval
-from detection.evaluation.lesion_groups import Group
+from detection.evaluation.hypothesis_tests import TestResult
+from detection.evaluation.intervals import Interval, ratio_interval, undefined
+from detection.evaluation.lesion_groups import TYPES_UNKNOWN, Group
 from detection.evaluation.resampling import Ratio, Units, replicates
 from detection.evaluation.result import TestSetResult
 from detection.evaluation.rows_of_group import lesions_of
@@ -25,10 +26,12 @@ def sensitivities(result: TestSetResult, members: Members[Key], group: Group = "
     """Sensitivity in each subgroup, all on the resamples of the main numbers.
 
     A resample without a lesion of the subgroup leaves its sensitivity undefined there; such resamples are skipped and
-    counted (`Interval.skipped`).
+    counted (`Interval.skipped`). Masses and clusters are undefined where lesions are not typed.
     """
     units = Units(result.units)
     protocol = result.protocol
+    if group != "malignant" and not result.groups_known:
+        return dict.fromkeys(members, undefined(TYPES_UNKNOWN, level=protocol.confidence))
     position = {name: index for index, name in enumerate(units.names)}
     ratios: dict[Key, Ratio] = {}
     for key, wanted in members.items():
@@ -66,6 +69,10 @@ def differences(
         If the results come from different protocols or test sets.
     """
     require_comparable(arm, reference)
+    if group != "malignant" and not arm.groups_known:
+        nothing = undefined(TYPES_UNKNOWN, level=arm.protocol.confidence)
+        test = TestResult(None, None, "", 0, nothing.reason)
+        return dict.fromkeys(members, Difference("sensitivity", group, nothing, test))
     units = Units(arm.units)
     numbers = {
         key: [

@@ -37,6 +37,7 @@ def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
         {"sample_id": row.sample_id, "lesion_id": row.lesion_id, "dice": row.dice, "score": row.score}
         for row in result.lesions
         if row.malignancy == "malignant" and row.lesion_type in LESION_TYPES[group] and row.dice is not None
+        if result.groups_known or group == "malignant"
     ]
     return mean_dice(result, group).to_json() | {"values": values}  # type: ignore[arg-type]
 

@@ -145,11 +145,12 @@ def words(subgroup: str) -> str:
 
 def _members(evaluation: Evaluation, group: str, traits: Traits) -> dict[Subgroup, set[tuple[str, str]]]:
     members: dict[Subgroup, set[tuple[str, str]]] = {}
-    for row in result_of(evaluation).lesions:
+    result = result_of(evaluation)
+    for row in result.lesions:
         if row.malignancy != "malignant" or row.lesion_type not in LESION_TYPES[group]:
             continue
         place = row.sample_id, row.lesion_id
-        known = traits.get(place, {}) | {"type": TYPES[row.lesion_type]}
+        known = traits.get(place, {}) | ({"type": TYPES[row.lesion_type]} if result.groups_known else {})
         for kind in KINDS:
             members.setdefault((kind, known.get(kind, NOT_KNOWN)), set()).add(place)
     return members

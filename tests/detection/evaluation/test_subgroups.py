@@ -41,6 +41,18 @@ def test_subgroups_by_type_are_the_groups_and_add_up() -> None:
     assert sum(one.n for one in found.values()) == result.sensitivity["malignant"].n
 
 
+def test_masses_of_a_test_set_without_types_are_undefined() -> None:
+    result = evaluation.evaluate(random_images(6, 40), QUICK, groups_known=False)
+    every = {"every": {(row.sample_id, row.lesion_id) for row in result.lesions}}
+
+    mass = sensitivities(result, every, "malignant_mass")["every"]
+    difference = differences(result, result, every, "malignant_mass")["every"]
+
+    assert mass.reason == difference.interval.reason == "undefined: the lesion types of this test set are not known"
+    assert difference.test.p_value is None
+    assert sensitivities(result, every)["every"] == result.sensitivity["malignant"]
+
+
 def test_an_empty_subgroup_is_undefined_and_another_test_set_is_refused() -> None:
     result = evaluation.evaluate(random_images(2, 30), QUICK)
     other = evaluation.evaluate(random_images(3, 30), QUICK)
