@@ -40,7 +40,7 @@ def _row(run: Run) -> dict[str, Any]:
     experiment = run.arm.experiment
     return {
         "id": run.job.pk,
-        "name": f"{experiment.number}: {run}",
+        "name": f"Experiment {experiment.number}, {run}",
         "state": run.job.state,
         "fraction": run.job.fraction,
         "message": run.job.message,
