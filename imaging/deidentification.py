@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import re
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,38 +27,11 @@ from pydicom.uid import UID
 from imaging.attributes import text
 from imaging.deidentification_profile import TABLE_EDITION, Action, action_for, is_overlay
 from imaging.dicom_writing import IMPLEMENTATION_UID
-from imaging.errors import DeidentificationFailed
+from imaging.identifying_values import STANDARD_ROOT, as_list, identifying_values, remove_leftovers, verify
 
 PROFILE_VERSION = "cemlab-1"
 OLDEST_AGE = 90
-_STANDARD_ROOT = "1.2.840.10008."
 _DUMMY = "ANONYMIZED"
-_TEXT = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"}
-_OWN = {
-    "PatientName",
-    "PatientID",
-    "PatientIdentityRemoved",
-    "DeidentificationMethod",
-    "LongitudinalTemporalInformationModified",
-}
-# Whose values must not appear anywhere in the output, beside every person name and every UID that was replaced.
-_IDENTIFYING = (
-    "PatientID",
-    "OtherPatientIDs",
-    "IssuerOfPatientID",
-    "PatientBirthDate",
-    "PatientAddress",
-    "PatientTelephoneNumbers",
-    "PatientBirthName",
-    "PatientMotherBirthName",
-    "MedicalRecordLocator",
-    "AccessionNumber",
-    "InstitutionName",
-    "InstitutionAddress",
-    "StationName",
-    "DeviceSerialNumber",
-    "StudyID",
-)
 _METHODS = (
     ("113100", "Basic Application Confidentiality Profile"),
     ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
@@ -185,13 +157,14 @@ class Deidentifier:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = copy.deepcopy(dataset)
-            needles = _needles(dataset)
+            sought = identifying_values(dataset)
             tally = _Tally()
             burned_in = text(dataset, "BurnedInAnnotation").upper()
             self._clean(result, self.date_offset(patient_key), tally)
             self._sign(result, pseudonym or self.pseudonym(patient_key))
-            _clean_leftovers(result, needles, tally)
-            verified = _verify(result, needles)
+            for tag in remove_leftovers(result, sought):
+                tally.add(tag, Action.CLEAN)
+            verified = verify(result, sought)
         record = Record(
             self._profile_version,
             TABLE_EDITION,
@@ -239,8 +212,8 @@ class Deidentifier:
         """Apply one action; returns what was done."""
         tag = element.tag
         if action is Action.REMAP_UID and element.VR == "UI":
-            originals = [str(value) for value in _as_list(element.value) if str(value)]
-            if not originals or all(value.startswith(_STANDARD_ROOT) for value in originals):
+            originals = [str(value) for value in as_list(element.value) if str(value)]
+            if not originals or all(value.startswith(STANDARD_ROOT) for value in originals):
                 return Action.KEEP
             remapped = [self.uid(value) for value in originals]
             element.value = remapped if len(remapped) > 1 else remapped[0]
@@ -313,108 +286,3 @@ def _shifted(element: DataElement, offset: timedelta) -> str | list[str] | None:
         rest = written[match.end() :] if element.VR == "DT" else ""
         result.append(f"{day.year:04d}{day.month:02d}{day.day:02d}{rest}")
     return result if len(result) > 1 else result[0]
-
-
-def _elements(dataset: Dataset) -> Iterator[tuple[Dataset, DataElement]]:
-    """Every attribute with the data set it lies in, those of sequence items included."""
-    waiting = [dataset]
-    while waiting:
-        current = waiting.pop()
-        for tag in list(current.keys()):
-            element = current[tag]
-            yield current, element
-            if element.VR == "SQ":
-                waiting.extend(element.value)
-
-
-@dataclass(frozen=True)
-class _Needles:
-    """What must not appear: words (compared without case) and UIDs."""
-
-    words: frozenset[str]
-    uids: frozenset[str]
-
-
-def _needles(dataset: Dataset) -> _Needles:
-    words: set[str] = set()
-    uids: set[str] = set()
-    for _, element in _elements(dataset):
-        texts_found = [str(value).strip() for value in _as_list(element.value) if value is not None]
-        if element.VR == "UI":
-            uids.update(value for value in texts_found if value and not value.startswith(_STANDARD_ROOT))
-        elif element.VR == "PN":
-            for value in texts_found:
-                words.add(value.lower())
-                words.update(part.lower() for part in re.split(r"[\^=\s,]+", value) if len(part) >= 4)
-        elif element.keyword in _IDENTIFYING:
-            words.update(value.lower() for value in texts_found)
-    # Values such as “0000000000” or “O” identify nobody and would forbid innocent ones.
-    return _Needles(frozenset(word for word in words if len(set(word)) >= 3), frozenset(uids))
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, MultiValue | list | tuple) else [value]
-
-
-def _holds(element: DataElement, needles: _Needles) -> bool:
-    if element.VR not in _TEXT:
-        return False
-    for value in _as_list(element.value):
-        written = str(value).strip()
-        if element.VR == "UI":
-            if written in needles.uids:
-                return True
-            continue
-        lowered = written.lower()
-        if not lowered:
-            continue
-        if lowered in needles.words or any(uid in written for uid in needles.uids if len(uid) >= 8):
-            return True
-        for word in needles.words:
-            # Short words count only when they stand alone: a Study ID “1234” is not found inside “12345”.
-            if word in lowered and (len(word) >= 8 or re.search(rf"(?<!\w){re.escape(word)}(?!\w)", lowered)):
-                return True
-    return False
-
-
-def _own(dataset: Dataset, element: DataElement, root: Dataset) -> bool:
-    return dataset is root and element.keyword in _OWN
-
-
-def _clean_leftovers(dataset: Dataset, needles: _Needles, tally: _Tally) -> None:
-    for owner, element in list(_elements(dataset)):
-        if _own(owner, element, dataset) or element.VR == "UI" or not _holds(element, needles):
-            continue
-        if element.VR in ("CS", "DA", "DT"):
-            continue  # coded values and shifted dates are words of the standard, not of the patient
-        del owner[element.tag]
-        tally.add(element.tag, Action.CLEAN)
-
-
-def _verify(dataset: Dataset, needles: _Needles) -> int:
-    """Look at every attribute of the finished data set again.
-
-    Raises
-    ------
-    DeidentificationFailed
-    """
-    count = 0
-    for part in (dataset, getattr(dataset, "file_meta", None)):
-        if part is None:
-            continue
-        for owner, element in _elements(part):
-            count += 1
-            if element.tag.is_private or is_overlay(element.tag):
-                raise DeidentificationFailed(
-                    f"Attribute {element.tag} should have been removed and was not. The file was not stored."
-                )
-            if _own(owner, element, dataset) or element.VR in ("CS", "DA", "DT"):
-                continue
-            if _holds(element, needles):
-                raise DeidentificationFailed(
-                    f"An identifying value was still found in attribute {element.tag} ({element.keyword}). "
-                    "The file was not stored."
-                )
-    return count

@@ -21,8 +21,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from imaging.attributes import items, text
+from imaging.mammography_modules import add_equipment, add_geometry, add_pixels, code_item
 from imaging.pair import CEMPair
-from imaging.rendering import display_window
 
 ImageRole = Literal["low_energy", "recombined"]
 
@@ -97,37 +97,6 @@ class WrittenPair:
     recombined: Path
     study_uid: str
     sop_uids: dict[ImageRole, str]
-
-
-@dataclass(frozen=True)
-class _System:
-    manufacturer: str
-    model: str
-    anode: str
-    filter: str
-    kilovolts: str
-    detector: str
-
-
-_SYSTEMS: dict[str, _System] = {
-    "ge-essential": _System("GE MEDICAL SYSTEMS", "Senographe Essential", "RHODIUM", "RHODIUM", "29", "SCINTILLATOR"),
-    "ge-pristina": _System("GE MEDICAL SYSTEMS", "Senographe Pristina", "RHODIUM", "SILVER", "34", "SCINTILLATOR"),
-    "hologic": _System("HOLOGIC, Inc.", "Selenia Dimensions", "TUNGSTEN", "SILVER", "32", "DIRECT"),
-    "siemens": _System("SIEMENS", "MAMMOMAT Revelation", "TUNGSTEN", "RHODIUM", "29", "DIRECT"),
-    # digital phantoms say what they are; the beams are those they were computed with
-    "phantom-a": _System("CEMLab", "Phantom A", "RHODIUM", "RHODIUM", "29", "SCINTILLATOR"),
-    "phantom-b": _System("CEMLab", "Phantom B", "RHODIUM", "SILVER", "34", "SCINTILLATOR"),
-}
-
-# SNOMED CT codes of DICOM CID 4014.
-_VIEW_CODE = {"CC": ("399162004", "cranio-caudal"), "MLO": ("399368009", "medio-lateral oblique")}
-_ORIENTATION = {
-    ("L", "CC"): ["A", "R"],
-    ("R", "CC"): ["P", "L"],
-    ("L", "MLO"): ["A", "FR"],
-    ("R", "MLO"): ["P", "FL"],
-}
-_INSTANCE = {("R", "CC"): 1, ("L", "CC"): 2, ("R", "MLO"): 3, ("L", "MLO"): 4}
 
 
 def write_pair(
@@ -223,9 +192,9 @@ def image_dataset(
     dataset.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
     dataset.SOPInstanceUID = sop_uid
     dataset.ImageType = ["DERIVED", *image_type[1:]] if synthetic else list(image_type)
-    _equipment(dataset, pair.vendor, role)
-    _geometry(dataset, pair, breast_implant=breast_implant)
-    _pixels(dataset, pixels, pair.bits_stored, photometric, window)
+    add_equipment(dataset, pair.vendor, recombined=role == "recombined")
+    add_geometry(dataset, pair, breast_implant=breast_implant)
+    add_pixels(dataset, pixels, pair.bits_stored, photometric, window)
     if synthetic is not None:
         _mark_synthetic(dataset, synthetic, role)
     meta = FileMetaDataset()
@@ -294,93 +263,6 @@ def _identity(dataset: Dataset, identity: ImageIdentity, role: ImageRole, synthe
     dataset.SeriesNumber = (1 if role == "low_energy" else 2) + (100 if synthetic else 0)
 
 
-def _equipment(dataset: Dataset, vendor: str, role: ImageRole) -> None:
-    system = _SYSTEMS.get(vendor, _SYSTEMS["ge-essential"])
-    dataset.Manufacturer = system.manufacturer
-    dataset.ManufacturerModelName = system.model
-    dataset.SoftwareVersions = "CEMLAB"
-    dataset.DeviceSerialNumber = "0"
-    dataset.KVP = system.kilovolts
-    dataset.AnodeTargetMaterial = system.anode
-    dataset.FilterMaterial = system.filter
-    dataset.FilterType = "STRIP"
-    dataset.Grid = ["RECIPROCATING", "FOCUSED"]
-    dataset.DetectorType = system.detector
-    dataset.DetectorConfiguration = "AREA"
-    dataset.DetectorConditionsNominalFlag = "YES"
-    dataset.AcquisitionDeviceProcessingDescription = "CEM" if role == "recombined" else "PREMIUM_VIEW"
-    dataset.ExposureControlMode = "AUTOMATIC"
-    dataset.ExposureStatus = "NORMAL"
-    dataset.ContrastBolusAgent = "Iodinated contrast agent"
-    dataset.ContrastBolusRoute = "INTRAVENOUS"
-    dataset.AcquisitionContextSequence = Sequence()
-
-
-def _geometry(dataset: Dataset, pair: CEMPair, *, breast_implant: bool) -> None:
-    rows, columns = pair.shape
-    row_mm, column_mm = pair.spacing_mm or (0.0, 0.0)
-    key = (pair.laterality, pair.view_position)
-    dataset.BodyPartExamined = "BREAST"
-    dataset.AnatomicRegionSequence = Sequence([_code("76752008", "SCT", "Breast")])
-    dataset.ImageLaterality = pair.laterality
-    dataset.ViewPosition = pair.view_position
-    view = _code(_VIEW_CODE[pair.view_position][0], "SCT", _VIEW_CODE[pair.view_position][1])
-    view.ViewModifierCodeSequence = Sequence()
-    dataset.ViewCodeSequence = Sequence([view])
-    dataset.PatientOrientation = _ORIENTATION[key]
-    dataset.InstanceNumber = _INSTANCE[key]
-    dataset.PositionerType = "MAMMOGRAPHIC"
-    dataset.PositionerPrimaryAngle = "0" if pair.view_position == "CC" else "45"
-    dataset.DistanceSourceToDetector = "660"
-    dataset.DistanceSourceToPatient = "660"
-    dataset.EstimatedRadiographicMagnificationFactor = "1"
-    dataset.ImagerPixelSpacing = [_decimal(row_mm), _decimal(column_mm)]
-    dataset.FieldOfViewShape = "RECTANGLE"
-    dataset.FieldOfViewDimensions = [max(1, round(rows * row_mm)), max(1, round(columns * column_mm))]
-    dataset.PartialView = "NO"
-    dataset.OrganExposed = "BREAST"
-    dataset.BreastImplantPresent = "YES" if breast_implant else "NO"
-
-
-def _pixels(
-    dataset: Dataset,
-    pixels: np.ndarray,
-    bits_stored: int,
-    photometric: str,
-    window: tuple[float, float] | None,
-) -> None:
-    maximum = 2**bits_stored - 1
-    if pixels.size and (int(pixels.min()) < 0 or int(pixels.max()) > maximum):
-        raise ValueError(f"pixel values must lie between 0 and {maximum} for {bits_stored} bits stored")
-    allocated = 8 if bits_stored <= 8 else 16
-    low, high = window or display_window(pixels, bits_stored)
-    stored = pixels.astype(np.uint8 if allocated == 8 else "<u2", copy=False)
-    if photometric == "MONOCHROME1":
-        stored = (maximum - stored).astype(stored.dtype)
-        low, high = maximum - high, maximum - low
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = photometric
-    dataset.Rows, dataset.Columns = (int(side) for side in pixels.shape)
-    dataset.BitsAllocated = allocated
-    dataset.BitsStored = bits_stored
-    dataset.HighBit = bits_stored - 1
-    dataset.PixelRepresentation = 0
-    dataset.PixelIntensityRelationship = "LOG"
-    dataset.PixelIntensityRelationshipSign = 1 if photometric == "MONOCHROME1" else -1
-    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", "1", "US"
-    # LINEAR window: black at centre − 0.5 − (width − 1) / 2, white at the same distance above (PS3.3 C.11.2.1.2.1).
-    dataset.WindowCenter = _decimal((low + high) / 2 + 0.5)
-    dataset.WindowWidth = _decimal(max(1.0, high - low + 1))
-    dataset.WindowCenterWidthExplanation = "NORMAL"
-    dataset.VOILUTFunction = "LINEAR"
-    dataset.PresentationLUTShape = "INVERSE" if photometric == "MONOCHROME1" else "IDENTITY"
-    dataset.LossyImageCompression = "00"
-    dataset.BurnedInAnnotation = "NO"
-    dataset.QualityControlImage = "NO"
-    data = np.ascontiguousarray(stored).tobytes()
-    dataset.add_new(0x7FE00010, "OB" if allocated == 8 else "OW", data + b"\x00" * (len(data) % 2))
-
-
 def _mark_synthetic(dataset: Dataset, synthetic: Synthetic, role: ImageRole) -> None:
     dataset.DerivationDescription = synthetic.derivation[:1024]
     equipment = Dataset()
@@ -388,34 +270,17 @@ def _mark_synthetic(dataset: Dataset, synthetic: Synthetic, role: ImageRole) -> 
     equipment.ManufacturerModelName = SIMULATION_MODEL
     equipment.SoftwareVersions = synthetic.software_version
     equipment.ContributionDescription = "Computer simulation: this image is synthetic"
-    equipment.PurposeOfReferenceCodeSequence = Sequence([_code("109102", "DCM", "Processing Equipment")])
+    equipment.PurposeOfReferenceCodeSequence = Sequence([code_item("109102", "DCM", "Processing Equipment")])
     dataset.ContributingEquipmentSequence = Sequence([equipment])
     if synthetic.sources and role in synthetic.sources:
         source = Dataset()
         source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = synthetic.sources[role]
         source.SpatialLocationsPreserved = "YES"
         source.PurposeOfReferenceCodeSequence = Sequence(
-            [_code("121322", "DCM", "Source image for image processing operation")]
+            [code_item("121322", "DCM", "Source image for image processing operation")]
         )
         dataset.SourceImageSequence = Sequence([source])
     block = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR, create=True)
     block.add_new(0x01, "CS", "YES")
     if synthetic.record_sha256:
         block.add_new(0x02, "LO", synthetic.record_sha256)
-
-
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue = value
-    item.CodingSchemeDesignator = scheme
-    item.CodeMeaning = meaning
-    return item
-
-
-def _decimal(number: float) -> str:
-    """A decimal string of at most 16 characters."""
-    for digits in range(12, 0, -1):
-        result = f"{number:.{digits}g}"
-        if len(result) <= 16:
-            return result
-    raise ValueError(f"{number} cannot be written as a decimal string")
