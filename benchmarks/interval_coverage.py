@@ -3,8 +3,8 @@
 Run from the repository root: ``python -m benchmarks.interval_coverage`` (about ten minutes of one core; ``--studies
 200`` for a quick look). Each row is a simulated situation: patients, views of each, intraclass correlation, truth.
 Columns: the default interval (`logit-t`, patients resampled), the percentiles of the same resamples, and the naive
-interval that takes views as independent (Wilson for shares, DeLong for AUCs). The default must hold the truth in 95 %
-of the studies, give or take 2 points and twice the error of the simulation.
+interval that takes views as independent (Wilson for shares, DeLong for AUCs, resampled views for FROC and AP). The
+default must hold the truth in 95 % of the studies, give or take 2 points and twice the error of the simulation.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
 from detection.evaluation.afroc import Ratings, figure_of_merit
+from detection.evaluation.average_precision import RECALL_LEVELS, average_precision
+from detection.evaluation.froc import CPM_POINTS, froc_curve
+from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, Scale, bootstrap_interval, proportion_interval, ratio_interval
-from detection.evaluation.protocol import IntervalMethod
+from detection.evaluation.marks import Marks
+from detection.evaluation.protocol import IntervalMethod, Protocol, ResamplingUnit
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Units, replicates
 from detection.evaluation.roc import delong
 
 RESAMPLES = 500
+FALSE_MARKS = 2.0
+"""False marks a view, on average, where marks are simulated."""
+LESIONS = 1.0
+"""Lesions a view, on average, there."""
 METHODS: tuple[IntervalMethod, ...] = ("logit-t", "percentile")
 Intervals = dict[str, Interval]
 
@@ -37,7 +46,8 @@ class Situation:
 
     Attributes
     ----------
-    number : {"sensitivity", "precision", "AUC", "wAFROC", "difference of sensitivities", "difference of AUCs"}
+    number : str
+        A key of `STUDIES`.
     patients : int
     views : tuple of int
         Views (for precision: findings) of a patient, each number as likely.
@@ -67,6 +77,11 @@ SITUATIONS = (
     ),
     Situation("AUC", 80, (1, 2, 4), 0.6, 0.8),
     *(Situation("wAFROC", patients, (2, 4), 0.5, truth) for patients, truth in ((40, 0.8), (80, 0.7), (280, 0.8))),
+    *(
+        Situation(number, patients, (2, 4), 0.5, truth)
+        for number, truth in (("FROC at 1", 0.8), ("CPM", 0.8), ("AP", 0.6))
+        for patients in (40, 280)
+    ),
     *(Situation("difference of sensitivities", patients, (2,), 0.5, 0.1) for patients in (30, 80, 280)),
     *(Situation("difference of AUCs", patients, (2,), 0.6, 0.05) for patients in (40, 80, 280)),
 )
@@ -152,6 +167,27 @@ def alternative_area(situation: Situation, rng: np.random.Generator, seed: int) 
     return _both(pairs.value() or 0.0, drawn, situation, "share") | {"naive": naive}
 
 
+def froc_point(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
+    """Sensitivity at one false positive a view."""
+    return _from_marks(situation, rng, seed, lambda at: _found(at, np.array([1.0]))[0])
+
+
+def froc_mean(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
+    """Mean sensitivity over the points of the CPM."""
+    return _from_marks(situation, rng, seed, lambda at: float(_found(at, np.array(CPM_POINTS)).mean()))
+
+
+def mean_precision(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
+    """Average precision of the same marks; the precision of the population falls with recall."""
+
+    def population(distance: float) -> float:
+        found = LESIONS * RECALL_LEVELS
+        false = FALSE_MARKS * ndtr(ndtri(RECALL_LEVELS) - distance)
+        return float(np.divide(found, found + false, out=np.ones(found.size), where=found > 0).mean())
+
+    return _from_marks(situation, rng, seed, population)
+
+
 def difference_of_shares(situation: Situation, rng: np.random.Generator, seed: int) -> Intervals:
     """Two arms on the same views; both depend on one latent probability of the view's patient."""
     group = _groups(situation, rng)
@@ -192,6 +228,9 @@ STUDIES: dict[str, Callable[[Situation, np.random.Generator, int], Intervals]] =
     "precision": share,
     "AUC": area,
     "wAFROC": alternative_area,
+    "FROC at 1": froc_point,
+    "CPM": froc_mean,
+    "AP": mean_precision,
     "difference of sensitivities": difference_of_shares,
     "difference of AUCs": difference_of_areas,
 }
@@ -224,6 +263,48 @@ def _classes(
 
 def _scores(situation: Situation, rng: np.random.Generator, effect: NDArray[np.float64]) -> NDArray[np.float64]:
     return effect + math.sqrt(1 - situation.icc) * rng.normal(size=effect.size)
+
+
+def _found(distance: float, rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lesions found in the population at so many false positives a view; scores of lesions are `distance` higher."""
+    return np.asarray(ndtr(distance + ndtri(np.minimum(rates / FALSE_MARKS, 1.0))))
+
+
+def _from_marks(
+    situation: Situation, rng: np.random.Generator, seed: int, population: Callable[[float], float]
+) -> Intervals:
+    """Intervals of a number of marked lesions and false marks, whose scores share the effect of the patient.
+
+    `population` gives the number from the distance of the scores of lesions and false marks; the distance is the one
+    that gives the truth of the situation.
+    """
+    distance = brentq(lambda at: population(at) - situation.truth, -5.0, 5.0)
+    group = _groups(situation, rng)
+    effect = math.sqrt(situation.icc) * rng.normal(size=situation.patients)[group]
+    views = np.arange(group.size)
+    lesions, false = (np.repeat(views, rng.poisson(mean, group.size)) for mean in (LESIONS, FALSE_MARKS))
+    image = np.concatenate([lesions, false])
+    true = np.arange(image.size) < lesions.size
+    scores = distance * true + _scores(situation, rng, effect[image])
+    order = np.argsort(-scores)
+    marks = Marks(
+        scores=scores[order],
+        true=true[order],
+        image=image[order],
+        lesion=np.where(true, np.arange(image.size), -1)[order],
+        lesion_image=lesions,
+        lesion_id=tuple(map(str, range(lesions.size))),
+    )
+    images = [EvaluatedImage(f"v{view:05d}", f"p{patient:05d}", (), ()) for view, patient in enumerate(group)]
+
+    def interval(method: IntervalMethod, unit: ResamplingUnit) -> Interval:
+        protocol = Protocol(interval=method, resampling=unit, resamples=RESAMPLES, seed=seed)
+        if situation.number == "AP":
+            return average_precision(images, protocol, marks=marks).interval
+        curve = froc_curve(images, protocol, marks=marks)
+        return curve.cpm if situation.number == "CPM" else curve.points[CPM_POINTS.index(1.0)].sensitivity
+
+    return {method: interval(method, "patient") for method in METHODS} | {"naive": interval("logit-t", "image")}
 
 
 def _naive_area(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> Interval:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,10 @@ from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
 from detection.evaluation.lesion_groups import Group
-from detection.evaluation.marks import Marks, marks_of
+from detection.evaluation.marks import Marks, marks_of, resampled_units
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.ranked_pairs import RankedPairs
-from detection.evaluation.resampling import Units, replicates
+from detection.evaluation.resampling import replicates
 
 FalsePositiveCases = Literal["cases without lesions", "all cases"]
 Figure = Literal["AFROC", "wAFROC", "AFROC1", "wAFROC1", "HR-AUC"]
@@ -89,23 +89,6 @@ class AfrocCurve:
     group: Group
     sentence: str
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready dictionary with the whole curve."""
-        return {
-            "thresholds": self.thresholds.tolist(),
-            "lesions_found": self.lesions_found.tolist(),
-            "weighted_lesions_found": self.weighted_lesions_found.tolist(),
-            "false_positive_fraction": self.false_positive_fraction.tolist(),
-            "over": self.over,
-            "figures": {name: interval.to_json() for name, interval in self.figures.items()},
-            "lesions": self.lesions,
-            "cases": self.cases,
-            "lesion_free_cases": self.lesion_free_cases,
-            "patients": self.patients,
-            "group": self.group,
-            "sentence": self.sentence,
-        }
-
 
 def afroc_curve(
     images: Sequence[EvaluatedImage],
@@ -145,7 +128,7 @@ def afroc_curve(
     false-positive ratings of all cases (Chakraborty and Berbaum 2004; Chakraborty and Zhai 2016).
     """
     rated = ratings_of(images, protocol, group, weights, marks)
-    units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
+    units = resampled_units(images, protocol)
     statistics = {name: figure_of_merit(rated, name, units.row) for name in FIGURES}
     drawn = replicates(
         list(statistics.values()), units, protocol.resamples if resamples is None else resamples, protocol.seed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
 from detection.evaluation.lesion_groups import Group
-from detection.evaluation.marks import Marks, marks_of
+from detection.evaluation.marks import Marks, marks_of, resampled_units
 from detection.evaluation.protocol import Protocol
-from detection.evaluation.resampling import Units
+from detection.evaluation.resampling import replicates
 
 RECALL_LEVELS = np.linspace(0, 1, 101)
 """Shares of lesions found at which precision is read."""
@@ -46,20 +45,6 @@ class AveragePrecision:
     patients: int
     group: Group
     sentence: str
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready dictionary with the whole curve."""
-        return {
-            "interval": self.interval.to_json(),
-            "thresholds": self.thresholds.tolist(),
-            "precision": self.precision.tolist(),
-            "recall": self.recall.tolist(),
-            "lesions": self.lesions,
-            "images": self.images,
-            "patients": self.patients,
-            "group": self.group,
-            "sentence": self.sentence,
-        }
 
 
 def average_precision(
@@ -100,16 +85,18 @@ def average_precision(
     EvaluationError
         If the matching is not greedy or a finding is not usable.
     """
-    units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
+    units = resampled_units(images, protocol)
     marks = marks_of(images, protocol, group) if marks is None else marks
     lesions = np.bincount(units.row[marks.lesion_image], minlength=len(units)).astype(np.int64)
     total = int(lesions.sum())
-    found, false = marks.cumulated(np.ones((1, len(units)), np.int32), units.row[marks.image])
+    average = _Average(marks, units.row[marks.image], lesions)
+    once = np.ones((1, len(units)), np.int32)
+    found, false = marks.cumulated(once, average.unit)
     if total:
         draws = protocol.resamples if resamples is None else resamples
         interval = bootstrap_interval(
-            float(_averages(found, false, np.array([total]))[0]),
-            _resampled(marks, lesions, units, draws, protocol.seed),
+            float(average.resampled(once)[0]),
+            replicates([average], units, draws, protocol.seed)[0],
             n=total,
             units=int(np.count_nonzero(lesions)),
             unit=protocol.resampling,
@@ -133,28 +120,25 @@ def average_precision(
     )
 
 
-def _averages(found: NDArray[np.int32], false: NDArray[np.int32], totals: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(resamples,) averages from true and false marks up to each distinct score; NaN without lesions."""
-    every = found + false
-    precision = np.divide(found, every, out=np.zeros(every.shape), where=every > 0)
-    # the highest precision at this recall or above
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    # beyond the last recall there is no precision
-    envelope = np.concatenate([envelope, np.zeros((len(envelope), 1))], axis=1)
-    values = np.full(len(found), np.nan)
-    for row in np.flatnonzero(totals):
-        at = np.searchsorted(found[row] / totals[row], RECALL_LEVELS, side="left")
-        values[row] = envelope[row, at].mean()
-    return values
+@dataclass(frozen=True, eq=False)
+class _Average:
+    """Average precision of weighted units: `unit` of each mark, and `lesions` of each unit."""
 
+    marks: Marks
+    unit: NDArray[np.intp]
+    lesions: NDArray[np.int64]
 
-def _resampled(
-    marks: Marks, lesions: NDArray[np.int64], units: Units, resamples: int, seed: int
-) -> NDArray[np.float64]:
-    values = np.full(resamples, np.nan)
-    unit = units.row[marks.image]
-    row = 0
-    for block in units.weight_blocks(resamples, seed):
-        values[row : row + len(block)] = _averages(*marks.cumulated(block, unit), block @ lesions)
-        row += len(block)
-    return values
+    def resampled(self, weights: NDArray[np.int32]) -> NDArray[np.float64]:
+        found, false = self.marks.cumulated(weights, self.unit)
+        totals = weights @ self.lesions
+        every = found + false
+        precision = np.divide(found, every, out=np.zeros(every.shape), where=every > 0)
+        # the highest precision at this recall or above
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        # beyond the last recall there is no precision
+        envelope = np.concatenate([envelope, np.zeros((len(envelope), 1))], axis=1)
+        values = np.full(len(found), np.nan)
+        for row in np.flatnonzero(totals):
+            at = np.searchsorted(found[row] / totals[row], RECALL_LEVELS, side="left")
+            values[row] = envelope[row, at].mean()
+        return values

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.intervals import Interval, bootstrap_interval, undefined
 from detection.evaluation.lesion_groups import Group
-from detection.evaluation.marks import Marks, marks_of
+from detection.evaluation.marks import Marks, marks_of, resampled_units
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.resampling import Units
 
@@ -73,22 +73,6 @@ class FrocCurve:
     group: Group
     sentence: str
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON-ready dictionary with the whole curve."""
-        return {
-            "thresholds": self.thresholds.tolist(),
-            "sensitivity": self.sensitivity.tolist(),
-            "false_positives_per_image": self.false_positives_per_image.tolist(),
-            "points": [asdict(point) for point in self.points],
-            "cpm": self.cpm.to_json(),
-            "lesions": self.lesions,
-            "images": self.images,
-            "patients": self.patients,
-            "denominator": self.denominator,
-            "group": self.group,
-            "sentence": self.sentence,
-        }
-
 
 def froc_curve(
     images: Sequence[EvaluatedImage],
@@ -131,7 +115,7 @@ def froc_curve(
     EvaluationError
         If the matching is not greedy or a finding is not usable.
     """
-    units = Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
+    units = resampled_units(images, protocol)
     counted = [denominator == "all images" or not image.targets for image in images]
     marks = marks_of(images, protocol, group, counted) if marks is None else marks
     unit = units.row[marks.image]

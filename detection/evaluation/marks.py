@@ -13,6 +13,7 @@ from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.lesion_groups import LESION_TYPES, Group
 from detection.evaluation.matching import match_many
 from detection.evaluation.protocol import Protocol
+from detection.evaluation.resampling import Units
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,11 @@ class Marks:
         found = np.cumsum(of_mark * self.true, axis=1, dtype=np.int32)[:, ends]
         every = np.cumsum(of_mark, axis=1, dtype=np.int32)[:, ends]
         return found, every - found
+
+
+def resampled_units(images: Sequence[EvaluatedImage], protocol: Protocol) -> Units:
+    """The patient of each image, or the image itself, as the protocol resamples."""
+    return Units([image.patient_id if protocol.resampling == "patient" else image.sample_id for image in images])
 
 
 def marks_of(

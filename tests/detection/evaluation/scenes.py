@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from detection.evaluation.images import EvaluatedImage
+from detection.evaluation.lesion_groups import LESION_TYPES, Group
+from detection.evaluation.matching import match_many
 from detection.evaluation.protocol import Protocol
+from detection.evaluation.resampling import Units
 from detection.finding import Finding
 from detection.sample_set import LesionTarget
 
@@ -68,6 +72,42 @@ def random_images(seed: int, count: int, *, score: Callable[[Any], float] | None
             findings.append(finding(box, draw(rng), float(rng.random()), str(rng.choice(["mass", "cluster"]))))
         images.append(image(f"view-{index:05d}", targets, findings, f"patient-{index // 2:05d}"))
     return images
+
+
+def repeated(images: Sequence[EvaluatedImage], units: Units, weights: np.ndarray) -> list[EvaluatedImage]:
+    """The images of one resample: those of each unit as often as it was drawn."""
+    return [
+        replace(one, sample_id=f"{one.sample_id}-{copy}")
+        for one, unit in zip(images, units.row, strict=True)
+        for copy in range(weights[unit])
+    ]
+
+
+def resamples_of(images: Sequence[EvaluatedImage], count: int) -> Iterator[list[EvaluatedImage]]:
+    """What `QUICK` draws: whole patients, repeated."""
+    units = Units([one.patient_id for one in images])
+    for block in units.weight_blocks(count, QUICK.seed):
+        for weights in block:
+            yield repeated(images, units, weights)
+
+
+def counted_anew(
+    images: Sequence[EvaluatedImage], threshold: float, group: Group, protocol: Protocol, *, free_only: bool = False
+) -> tuple[int, int]:
+    """Lesions found and false positives when only findings at or above the threshold exist.
+
+    With `free_only` false positives count on images without lesions alone.
+    """
+    kept = [replace(one, findings=tuple(f for f in one.findings if f.score >= threshold)) for one in images]
+    found = false = 0
+    for one, matched in zip(kept, match_many(kept, replace(protocol, score_above=0.0)), strict=True):
+        for target, outcome in zip(one.targets, matched.lesions, strict=True):
+            if target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group]:
+                found += outcome.outcome == "TP"
+        for f, verdict in zip(one.findings, matched.findings, strict=True):
+            said = group == "malignant" or f.lesion_type == group.removeprefix("malignant_")
+            false += bool(f.is_malignant and said and verdict.outcome == "FP" and not (free_only and one.targets))
+    return found, false
 
 
 def _box(rng: np.random.Generator) -> tuple[float, float, float, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,11 +14,17 @@ import pytest
 from detection.evaluation.average_precision import RECALL_LEVELS, average_precision
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
-from detection.evaluation.lesion_groups import LESION_TYPES, Group
-from detection.evaluation.matching import match_many
+from detection.evaluation.lesion_groups import Group
 from detection.evaluation.protocol import Protocol
-from detection.evaluation.resampling import Units
-from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images
+from tests.detection.evaluation.scenes import (
+    QUICK,
+    counted_anew,
+    finding,
+    image,
+    lesion,
+    random_images,
+    resamples_of,
+)
 
 COCO_RULES = replace(QUICK, duplicates="fp", top=100)
 AT_OR_ABOVE = float(np.nextafter(0.1, 0))
@@ -114,18 +119,8 @@ def test_the_rule_for_duplicates_moves_it() -> None:
 def test_precision_and_recall_are_what_counting_anew_gives(group: Group) -> None:
     images = random_images(9, 40, score=lambda rng: float(rng.integers(1, 9)) / 8)
     curve = average_precision(images, QUICK, group=group, resamples=0)
-    points = []
-    for threshold in curve.thresholds:
-        kept = [replace(one, findings=tuple(f for f in one.findings if f.score >= threshold)) for one in images]
-        found = false = 0
-        for one, matched in zip(kept, match_many(kept, replace(QUICK, score_above=0.0)), strict=True):
-            for target, outcome in zip(one.targets, matched.lesions, strict=True):
-                of_group = target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group]
-                found += of_group and outcome.outcome == "TP"
-            for f, outcome in zip(one.findings, matched.findings, strict=True):
-                said = group == "malignant" or f.lesion_type == group.removeprefix("malignant_")
-                false += f.is_malignant and said and outcome.outcome == "FP"
-        points.append((found / (found + false), found / curve.lesions))
+    counts = [counted_anew(images, float(threshold), group, QUICK) for threshold in curve.thresholds]
+    points = [(found / (found + false), found / curve.lesions) for found, false in counts]
     assert np.stack([curve.precision, curve.recall], axis=1) == pytest.approx(np.array(points))
     mean = np.mean([max((p for p, r in points if r >= level), default=0.0) for level in RECALL_LEVELS])
     assert curve.interval.value == pytest.approx(mean, abs=1e-12)
@@ -134,16 +129,7 @@ def test_precision_and_recall_are_what_counting_anew_gives(group: Group) -> None
 def test_the_interval_is_that_of_repeated_patients() -> None:
     images = random_images(7, 30)
     curve = average_precision(images, QUICK, resamples=40)
-    units = Units([one.patient_id for one in images])
-    values = []
-    for block in units.weight_blocks(40, QUICK.seed):
-        for weights in block:
-            repeated = [
-                replace(one, sample_id=f"{one.sample_id}-{copy}")
-                for one, unit in zip(images, units.row, strict=True)
-                for copy in range(weights[unit])
-            ]
-            values.append(average_precision(repeated, QUICK, resamples=0).interval.value)
+    values = [average_precision(drawn, QUICK, resamples=0).interval.value for drawn in resamples_of(images, 40)]
     expected = np.quantile([value for value in values if value is not None], [0.025, 0.975])
     assert (curve.interval.low, curve.interval.high) == pytest.approx(tuple(expected))
 
@@ -168,6 +154,6 @@ def test_a_matching_that_changes_with_the_threshold_is_refused() -> None:
         average_precision([], Protocol(matching="hungarian"))
 
 
-def test_it_says_how_it_was_made_in_plain_values() -> None:
-    body = json.loads(json.dumps(average_precision(random_images(1, 20), QUICK).to_json()))
-    assert "101 shares" in body["sentence"] and body["interval"]["method"] == "percentile bootstrap of patients"
+def test_it_says_how_it_was_made() -> None:
+    curve = average_precision(random_images(1, 20), QUICK)
+    assert "101 shares" in curve.sentence and curve.interval.method == "percentile bootstrap of patients"

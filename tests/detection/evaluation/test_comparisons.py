@@ -14,7 +14,7 @@ from detection.evaluation.errors import EvaluationError, ProtocolMismatch
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.resampling import Units
 from detection.evaluation.test_set import evaluate
-from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images
+from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images, repeated
 
 
 def two_arms(seed: int, count: int = 60) -> tuple[list[EvaluatedImage], list[EvaluatedImage]]:
@@ -23,14 +23,6 @@ def two_arms(seed: int, count: int = 60) -> tuple[list[EvaluatedImage], list[Eva
     rng = np.random.default_rng(seed)
     second = [replace(one, findings=tuple(f for f in one.findings if rng.random() > 0.33)) for one in first]
     return first, second
-
-
-def repeated(images: list[EvaluatedImage], units: Units, weights: np.ndarray) -> list[EvaluatedImage]:
-    return [
-        replace(one, sample_id=f"{one.sample_id}-{copy}")
-        for one, unit in zip(images, units.row, strict=True)
-        for copy in range(weights[unit])
-    ]
 
 
 def test_differences_are_those_of_repeated_patients() -> None:

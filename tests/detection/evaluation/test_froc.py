@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,35 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.evaluation.errors import EvaluationError
-from detection.evaluation.froc import CPM_POINTS, FrocCurve, froc_curve
-from detection.evaluation.images import EvaluatedImage
-from detection.evaluation.lesion_groups import LESION_TYPES
-from detection.evaluation.matching import match_many
-from detection.evaluation.resampling import Units
-from tests.detection.evaluation.scenes import QUICK, finding, image, lesion, random_images
+from detection.evaluation.froc import CPM_POINTS, Denominator, FrocCurve, froc_curve
+from detection.evaluation.lesion_groups import Group
+from detection.evaluation.protocol import DuplicateRule
+from tests.detection.evaluation.scenes import (
+    QUICK,
+    counted_anew,
+    finding,
+    image,
+    lesion,
+    random_images,
+    resamples_of,
+)
 
 RULES = st.sampled_from(["ignore", "fp"])
-
-
-def above(images: list[EvaluatedImage], threshold: float) -> list[EvaluatedImage]:
-    return [replace(one, findings=tuple(f for f in one.findings if f.score >= threshold)) for one in images]
-
-
-def counted_anew(
-    images: list[EvaluatedImage], threshold: float, group: str, rule: str, free_only: bool
-) -> tuple[int, int]:
-    """Lesions found and false positives when only findings at or above the threshold exist."""
-    kept = above(images, threshold)
-    found = false = 0
-    for one, matched in zip(kept, match_many(kept, replace(QUICK, score_above=0.0)), strict=True):
-        for target, outcome in zip(one.targets, matched.lesions, strict=True):
-            if target.malignancy == "malignant" and target.lesion_type in LESION_TYPES[group]:
-                found += outcome.outcome == "TP"
-        for one_finding, outcome in zip(one.findings, matched.findings, strict=True):
-            wrong = outcome.outcome == "FP" or (outcome.outcome == "DUP" and rule == "fp")
-            said = group == "malignant" or one_finding.lesion_type == group.removeprefix("malignant_")
-            false += bool(one_finding.is_malignant and wrong and said and not (free_only and one.targets))
-    return found, false
 
 
 @settings(deadline=None, max_examples=25)
@@ -49,10 +33,11 @@ def counted_anew(
     RULES,
     st.booleans(),
 )
-def test_every_point_is_what_counting_anew_gives(seed: int, group: str, rule: str, free_only: bool) -> None:
+def test_every_point_is_what_counting_anew_gives(seed: int, group: Group, rule: DuplicateRule, free_only: bool) -> None:
     images = random_images(seed, 14, score=lambda rng: float(rng.integers(1, 9)) / 8)
-    denominator = "images without lesions" if free_only else "all images"
-    curve = froc_curve(images, replace(QUICK, duplicates=rule), group=group, denominator=denominator, resamples=0)
+    protocol = replace(QUICK, duplicates=rule)
+    denominator: Denominator = "images without lesions" if free_only else "all images"
+    curve = froc_curve(images, protocol, group=group, denominator=denominator, resamples=0)
     shown = sum(1 for one in images if not (free_only and one.targets))
     if not curve.lesions or not shown:
         assert curve.cpm.value is None
@@ -60,7 +45,7 @@ def test_every_point_is_what_counting_anew_gives(seed: int, group: str, rule: st
     for threshold, sensitivity, rate in zip(
         curve.thresholds, curve.sensitivity, curve.false_positives_per_image, strict=True
     ):
-        found, false = counted_anew(images, float(threshold), group, rule, free_only)
+        found, false = counted_anew(images, float(threshold), group, protocol, free_only=free_only)
         assert sensitivity == pytest.approx(found / curve.lesions)
         assert rate == pytest.approx(false / shown)
 
@@ -82,16 +67,7 @@ def test_points_follow_the_step_rule_and_cpm_is_their_mean() -> None:
 def test_intervals_are_those_of_repeated_patients() -> None:
     images = random_images(7, 30)
     curve = froc_curve(images, QUICK, resamples=40)
-    units = Units([one.patient_id for one in images])
-    values = []
-    for block in units.weight_blocks(40, QUICK.seed):
-        for weights in block:
-            repeated = [
-                replace(one, sample_id=f"{one.sample_id}-{copy}")
-                for one, unit in zip(images, units.row, strict=True)
-                for copy in range(weights[unit])
-            ]
-            values.append(froc_curve(repeated, QUICK, resamples=0).cpm.value)
+    values = [froc_curve(drawn, QUICK, resamples=0).cpm.value for drawn in resamples_of(images, 40)]
     low, high = np.quantile([value for value in values if value is not None], [0.025, 0.975])
     assert (curve.cpm.low, curve.cpm.high) == (pytest.approx(low), pytest.approx(high))
 
@@ -130,8 +106,7 @@ def test_a_matching_that_changes_with_the_threshold_is_refused() -> None:
         froc_curve([], replace(QUICK, matching="hungarian"))
 
 
-def test_a_curve_says_how_it_was_made_in_plain_values() -> None:
+def test_a_curve_says_how_it_was_made() -> None:
     curve = froc_curve(random_images(1, 20), QUICK)
-    body = json.loads(json.dumps(curve.to_json()))
-    assert "false positives per image over all images" in body["sentence"]
-    assert len(body["points"]) == 7
+    assert "false positives per image over all images" in curve.sentence
+    assert (curve.images, curve.patients, len(curve.points)) == (20, 10, 7)
