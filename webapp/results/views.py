@@ -33,6 +33,7 @@ from webapp.results import (
 from webapp.results.comparison import changes_table, compare
 from webapp.results.forms import CasesForm
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
+from webapp.results.training_amount import unequal_steps
 from webapp.results.verdict import verdict
 
 A_PAGE = 50
@@ -79,6 +80,7 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "control_sentence": CONTROL_SENTENCE if found.control_batch_id else "",
             "single_seed": len(found.seeds) == 1,
             "external": "external_test" in selectors.present_test_sets(found),
+            "unequal_steps": unequal_steps(found),
             "warnings": _warnings(found),
             "misses": misses,
             "miss_actions": actions(request, project, misses["url"].partition("?")[2]) if misses else [],
