@@ -160,8 +160,8 @@ def test_a_preset_writes_out_every_value_and_names_the_source_of_each(name: str)
         (
             "paper-2024",
             {
-                *("preprocessing", "tiles", "classes", "backbone", "initial_weights", "optimiser", "learning_rate"),
-                *("weight_averaging", "batch_size", "length", "epochs", "best_epoch", "findings_per_view"),
+                *("preprocessing", "tiles", "classes", "initial_weights", "optimiser", "learning_rate", "batch_size"),
+                *("length", "epochs", "best_epoch", "findings_per_view"),
             },
         ),
         ("beuque-2023", {"classes", "backbone", "initial_weights", "epochs"}),
