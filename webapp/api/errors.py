@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException, PermissionDenied, Validation
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from webapp.core.errors import NotAllowed, TooLate, UserError
+from webapp.core.errors import NotAllowed, NotNow, UserError
 
 
 class Conflict(APIException):
@@ -30,7 +30,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """Services' refusals become 400, 403 or 409, invalid fields name themselves; what is unknown stays an error."""
     if isinstance(error, NotAllowed):
         return exception_handler(PermissionDenied(str(error)), context)
-    if isinstance(error, TooLate):
+    if isinstance(error, NotNow):
         return exception_handler(Conflict(str(error)), context)
     if isinstance(error, UserError):
         error_response = exception_handler(ValidationError(str(error)), context)

@@ -15,8 +15,8 @@ class UserError(Exception):
         self.field = field
 
 
-class TooLate(UserError):
-    """It was possible once: what happened since forbids it."""
+class NotNow(UserError):
+    """The person may do this, but not at this time: it was done already, or something has to end first."""
 
 
 class NotAllowed(UserError):

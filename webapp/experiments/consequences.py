@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Count
 from django.forms import ValidationError
 
 from webapp.core.errors import UserError
@@ -99,13 +100,16 @@ def data_of(version: DatasetVersion) -> Data:
     chosen = choose_hosts(host_breasts(version), HostFilter())
     hosts = chosen.hosts
     counts = [len(breast.views) for breast in hosts]
-    members = version.version_views
+    members = {
+        split: (patients, views)
+        for split, patients, views in version.version_views.order_by()
+        .values_list("split")
+        .annotate(patients=Count("patient", distinct=True), views=Count("pk"))
+    }
     return Data(
         patients=amounts.cluster_patients(version),
-        split_patients={
-            split: members.filter(split=split).values("patient").distinct().count() for split in Split.values
-        },
-        split_views={split: members.filter(split=split).count() for split in Split.values},
+        split_patients={split: members.get(split, (0, 0))[0] for split in Split.values},
+        split_views={split: members.get(split, (0, 0))[1] for split in Split.values},
         views_per_host=(min(counts), max(counts)) if counts else (0, 0),
         lesion_free_hosts=chosen.lesion_free,
         hosts=len(hosts),

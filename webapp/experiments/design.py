@@ -147,7 +147,7 @@ class ExperimentDesign:
             raise UserError("Choose the primary endpoint from the list.", field="primary_endpoint")
         if not self.arms:
             raise UserError("An experiment needs at least one arm.", field="arms")
-        names = [arm.name for arm in self.arms]
+        names = [arm.name.strip() for arm in self.arms]
         if len(set(names)) != len(names):
             raise UserError("Two arms have the same name: give each its own.", field="arms")
         self._check_comparison()

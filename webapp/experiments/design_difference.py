@@ -33,14 +33,18 @@ class Comparison:
 
 
 def compare(
-    before: DesignInput, after: DesignInput, versions: Mapping[str, str], *further: tuple[str, str, str]
+    before: DesignInput,
+    after: DesignInput,
+    versions: Mapping[str, str],
+    simulations: Mapping[str, str],
+    *further: tuple[str, str, str],
 ) -> Comparison:
     """What the second design changes.
 
     Parameters
     ----------
-    versions : mapping
-        Words for dataset versions by key.
+    versions, simulations : mapping
+        Words for dataset versions and for simulations by key.
     further : tuple of (label, was, now)
         What is not in the form, such as the code version.
     """
@@ -54,7 +58,7 @@ def compare(
         ("Preset", _preset_in_words(before), _preset_in_words(after)),
         ("Seeds", before.values["seeds"], after.values["seeds"]),
         ("Device", before.values["device"], after.values["device"]),
-        ("Simulation", before.values["simulation"], after.values["simulation"]),
+        ("Simulation", _simulation_in_words(before, simulations), _simulation_in_words(after, simulations)),
         ("Simulation seed", before.values["simulation_seed"], after.values["simulation_seed"]),
     ]
     for entry in setting_schema():
@@ -72,7 +76,12 @@ def compare(
 
 
 def with_experiment(
-    earlier: Experiment, after: DesignInput, versions: Mapping[str, str], *, code: tuple[str, str]
+    earlier: Experiment,
+    after: DesignInput,
+    versions: Mapping[str, str],
+    simulations: Mapping[str, str],
+    *,
+    code: tuple[str, str],
 ) -> Comparison:
     """A design beside an earlier experiment, with the code version.
 
@@ -88,6 +97,7 @@ def with_experiment(
         DesignInput.of_experiment(earlier),
         after,
         versions,
+        simulations,
         # another commit with the same sources computes the same
         ("Code version", *(("same", "same") if same_sources else (_code_in_words(was), _code_in_words(code)))),
     )
@@ -106,6 +116,11 @@ def _endpoint_in_words(design: DesignInput) -> str:
 
 def _version_in_words(design: DesignInput, versions: Mapping[str, str]) -> str:
     return versions.get(design.values["version"], design.values["version"])
+
+
+def _simulation_in_words(design: DesignInput, simulations: Mapping[str, str]) -> str:
+    chosen = design.values["simulation"]
+    return simulations.get(chosen, chosen) or "a new one"
 
 
 def _arms_in_words(design: DesignInput) -> str:

@@ -142,7 +142,8 @@ def _comparison(user: User, project: Project, forms: DesignForms) -> Comparison 
     except UserError:  # the gate says it
         code = ("", "")
     names = {str(one.pk): str(one) for one in [*forms.versions, earlier.version]}
-    return with_experiment(earlier, forms.given, names, code=code)
+    simulations = {str(one.pk): str(one) for one in forms.simulations}
+    return with_experiment(earlier, forms.given, names, simulations, code=code)
 
 
 def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status: int = 200) -> HttpResponse:

@@ -158,9 +158,9 @@ class DesignForms:
         )
         chosen = given.values["version"]
         number = int(chosen) if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else None
-        simulations = usable_batches(user, project).filter(version=number)
+        self.simulations = usable_batches(user, project).filter(version=number)
         data = given.as_data()
-        offered: dict[str, Any] = {"versions": self.versions, "simulations": simulations, "arms": given.arms}
+        offered: dict[str, Any] = {"versions": self.versions, "simulations": self.simulations, "arms": given.arms}
         if check:
             self.form = DesignForm(data, **offered)
             self.arms = ArmFormSet(data, prefix="arms")

@@ -15,7 +15,7 @@ from detection.finding import Finding
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.core import audit
-from webapp.core.errors import TooLate, UserError
+from webapp.core.errors import NotNow, UserError
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments import devices, reproducibility
 from webapp.experiments.design import ArmDesign, ExperimentDesign
@@ -76,6 +76,8 @@ def freeze(
     wanted = _wanted(version, design.arms)
     if simulation is not None:
         _require_enough(simulation, version, wanted)
+    # one design at a time takes the next number
+    Project.objects.select_for_update().get(pk=project.pk)
     number = (Experiment.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     compared = design.compared
     experiment = Experiment.objects.create(
@@ -120,7 +122,7 @@ def launch(*, actor: User, experiment: Experiment) -> Experiment:
 
     Raises
     ------
-    TooLate
+    NotNow
         If it was launched already.
     UserError
         If it is not frozen; if code version, data hash, seeds or environment cannot be recorded; if the device or the
@@ -131,7 +133,7 @@ def launch(*, actor: User, experiment: Experiment) -> Experiment:
     if locked.state != Experiment.State.FROZEN:
         raise UserError(f"{locked} is a draft: freeze its design before it is launched.")
     if locked.launched_at is not None:
-        raise TooLate(f"{locked} was launched already: freeze a design of its own to run it again.")
+        raise NotNow(f"{locked} was launched already: freeze a design of its own to run it again.")
     _require_device(locked.device)
     locked.reproducibility = reproducibility.record(locked.version, locked.seeds)
     arms = list(locked.arms.order_by("position"))

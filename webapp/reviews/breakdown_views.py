@@ -16,11 +16,10 @@ from django.views.decorators.http import require_safe
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.core import audit
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN
 from webapp.reviews import breakdown, exports, selectors, services
 from webapp.reviews.forms import BehindForm
-from webapp.reviews.item_views import refusals_as_text
+from webapp.reviews.item_views import locked_as_page
 from webapp.reviews.models import Answer, Reason, ReviewQueue
 from webapp.reviews.views import source, title
 
@@ -29,13 +28,13 @@ A_PAGE = 50
 
 @require_safe
 @project_page()
-@refusals_as_text
+@locked_as_page
 def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """`<project>/review/<number>/`: progress, readers, breakdown by site, agreement."""
     assert isinstance(request.user, User)
     found = selectors.queue_or_404(request.user, project, number)
     services.count_look(actor=request.user, experiment=found.run.arm.experiment, test_set=found.test_set)
-    reading = selectors.readers(found, request.user)
+    reading = selectors.readers(found)
     chosen = _chosen(request, project, ReviewQueue.objects.filter(pk=found.pk))
     return render(
         request,
@@ -56,7 +55,7 @@ def queue(request: HttpRequest, project: Project, number: int) -> HttpResponse:
 
 @require_safe
 @project_page()
-@refusals_as_text
+@locked_as_page
 def experiment(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """`<project>/review/experiments/<number>/?kind=&reader=`: reasons per arm and per site over queues of a kind."""
     assert isinstance(request.user, User)
@@ -151,7 +150,7 @@ def _agreements(
 
 @require_safe
 @project_page()
-@refusals_as_text
+@locked_as_page
 def answers(request: HttpRequest, project: Project) -> HttpResponse:
     """`<project>/review/answers/?queue=|experiment=&reader=&reason=&arm=&site=`: the cases behind a bar."""
     assert isinstance(request.user, User)
@@ -211,13 +210,12 @@ def _image_address(project: Project, one: Answer, may_review: bool) -> str:
 
 @require_safe
 @project_page()
-@refusals_as_text
+@locked_as_page
 def export_csv(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Every revision the person may read, as CSV."""
     assert isinstance(request.user, User)
     found = selectors.queue_or_404(request.user, project, number)
-    services.count_look(actor=request.user, experiment=found.run.arm.experiment, test_set=found.test_set)
-    audit.record(actor=request.user, action="reviews.export", project=project, target=found)
+    services.record_export(actor=request.user, queue=found)
     written = exports.as_csv(selectors.readable_answers(request.user, project, ReviewQueue.objects.filter(pk=found.pk)))
     response = HttpResponse(written, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="review-{number}-answers.csv"'

@@ -14,9 +14,11 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
+from webapp.experiments.models import Prediction
+from webapp.results.opening import experiment_or_404, locked
 from webapp.reviews import selectors, services
 from webapp.reviews.forms import AnswerForm, StretchForm
-from webapp.reviews.models import Answer, Reason, ReviewItem
+from webapp.reviews.models import Answer, ReviewItem
 from webapp.reviews.views import source, title
 from webapp.viewer import layers
 from webapp.viewer import selectors as viewer
@@ -65,13 +67,28 @@ def refusals_as_text(view: Any) -> Any:
     return answered
 
 
+def locked_as_page(view: Any) -> Any:
+    """Where runs of the experiment are open, the page that says so in place of the one asked for."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, project: Project, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = view(request, project, *args, **kwargs)
+        except services.LockedTestSets as error:
+            response = locked(request, experiment_or_404(request, project, error.experiment.number))
+            response.status_code = 409
+        return response
+
+    return answered
+
+
 def _item(request: HttpRequest, project: Project, number: int, position: int) -> ReviewItem:
     return selectors.item_or_404(selectors.queue_or_404(request.user, project, number), position)
 
 
 @require_safe
 @project_page(permissions.REVIEW)
-@refusals_as_text
+@locked_as_page
 def item(request: HttpRequest, project: Project, number: int, position: int) -> HttpResponse:
     """`<project>/review/<queue>/<position>/`: the images, and what the reader did so far."""
     assert isinstance(request.user, User)
@@ -127,7 +144,7 @@ def _reading(item: ReviewItem, reader: User) -> dict[str, Any]:
         "answer": own,
         "answered": own is not None and own.state == Answer.State.ANSWERED,
         "others": selectors.others_answers(item, reader),
-        "reasons": list(zip(KEYS, Reason.choices, strict=True)),
+        "reasons": list(zip(KEYS, item.reasons, strict=True)),
         "next_url": reverse("reviews:item", args=[*base, following])
         if following
         else reverse("reviews:queue", args=base),
@@ -149,7 +166,16 @@ def _facts(item: ReviewItem) -> dict[str, Any]:
         if lesion
         else FALSE.get(item.outcome, f"false: {item.outcome or 'on no lesion'}"),
         "other": str(queue.beside) if queue.beside else "",
+        "finding": _finding_shown(item),
     }
+
+
+def _finding_shown(item: ReviewItem) -> int | None:
+    """Key of the finding that an item without a lesion is about, for the viewer to go to."""
+    if item.lesion_id is not None:
+        return None
+    of_view = Prediction.objects.filter(run=item.queue.finder, view=item.view_id, rank=item.finding)
+    return of_view.values_list("pk", flat=True).first()
 
 
 @require_safe

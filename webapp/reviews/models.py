@@ -106,6 +106,11 @@ class ReviewItem(models.Model):
     def __str__(self) -> str:
         return f"Item {self.position} of review {self.queue.number}"
 
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Reasons to choose from, in the order of the keys 1 to 9 and 0."""
+        return FALSE_REASONS if self.lesion_id is None else MISS_REASONS
+
 
 class Visit(models.Model):
     """A stretch of time for which an item was in front of a reader; every return adds a row. Never changes."""
@@ -144,7 +149,7 @@ class Reveal(models.Model):
 
 
 class Reason(models.TextChoices):
-    """Why a lesion was missed or a finding is false, in the order of the keys 1 to 9 and 0."""
+    """Why a lesion was missed or a finding is false."""
 
     NO_ENHANCEMENT = "no_enhancement", "Calcifications without enhancement"
     SUBTLE = "subtle", "Subtle, low contrast"
@@ -155,7 +160,39 @@ class Reason(models.TextChoices):
     QUALITY = "quality", "Poor image quality"
     ANNOTATION = "annotation", "Annotation doubtful"
     NOT_VISIBLE = "not_visible", "Not visible in this view"
+    BACKGROUND = "background", "Normal tissue, background enhancement"
+    BENIGN = "benign", "Benign lesion"
+    VESSEL = "vessel", "Vessel or skin"
+    NODE = "node", "Lymph node"
     OTHER = "other", "Other"
+
+
+MISS_REASONS = (
+    Reason.NO_ENHANCEMENT,
+    Reason.SUBTLE,
+    Reason.DENSE,
+    Reason.EDGE,
+    Reason.SMALL,
+    Reason.ARTEFACT,
+    Reason.QUALITY,
+    Reason.ANNOTATION,
+    Reason.NOT_VISIBLE,
+    Reason.OTHER,
+)
+"""Of a missed lesion, in the order of the keys 1 to 9 and 0."""
+FALSE_REASONS = (
+    Reason.BACKGROUND,
+    Reason.BENIGN,
+    Reason.DENSE,
+    Reason.EDGE,
+    Reason.VESSEL,
+    Reason.ARTEFACT,
+    Reason.QUALITY,
+    Reason.ANNOTATION,
+    Reason.NODE,
+    Reason.OTHER,
+)
+"""Of a false finding; what both have in common stands at the same keys."""
 
 
 class Answer(models.Model):

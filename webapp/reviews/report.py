@@ -10,9 +10,8 @@ from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Block, Heading, ReportSection, Section, Table, Text
 from webapp.results.reports.registry import report_sections
 from webapp.results.reports.words import cell
-from webapp.reviews import breakdown
+from webapp.reviews import breakdown, selectors
 from webapp.reviews.models import Answer, ReviewItem, ReviewQueue
-from webapp.reviews.selectors import DONE
 
 POSITION = 75
 """Behind the misses that the reasons are about, before the limitations."""
@@ -58,16 +57,15 @@ def _queues(experiment: Experiment) -> list[ReviewQueue]:
 
 def _open(queues: list[ReviewQueue]) -> set[int]:
     """Queues that a radiologist of the project, or anyone who has begun, has not finished."""
-    waiting = set()
-    for queue in queues:
-        given = Answer.objects.filter(item__queue=queue, current=True, state__in=DONE)
-        readers = set(given.values_list("reader_id", flat=True)) | set(
-            Membership.objects.filter(project=queue.project_id, role=Role.RADIOLOGIST).values_list("user_id", flat=True)
-        )
-        items = ReviewItem.objects.filter(queue=queue).count()
-        if any(given.filter(reader=reader).count() < items for reader in readers) or not readers:
-            waiting.add(queue.pk)
-    return waiting
+    radiologists = Membership.objects.filter(
+        project__in={queue.project_id for queue in queues}, role=Role.RADIOLOGIST
+    ).values_list("user_id", flat=True)
+    progress = selectors.progress_by_reader(queues, *radiologists)
+    return {
+        queue
+        for queue, by_reader in progress.items()
+        if not by_reader or not all(one.finished for one in by_reader.values())
+    }
 
 
 def _reasons(basis: Basis, queues: list[ReviewQueue]) -> list[Block]:

@@ -132,8 +132,8 @@ class Reading:
     seconds: float
 
 
-def progress_by_reader(queues: Iterable[ReviewQueue], person: User) -> dict[int, dict[int, Progress]]:
-    """Progress without `following` by queue and reader: of everyone who answered or skipped, and of `person`.
+def progress_by_reader(queues: Iterable[ReviewQueue], *people: int) -> dict[int, dict[int, Progress]]:
+    """Progress without `following` by queue and reader: of everyone who answered or skipped, and of `people` (keys).
 
     Two queries, however many queues.
     """
@@ -145,7 +145,7 @@ def progress_by_reader(queues: Iterable[ReviewQueue], person: User) -> dict[int,
         .annotate(n=Count("pk"))
         .values_list("queue_id", "n")
     )
-    counted: dict[int, dict[int, dict[str, int]]] = {key: {person.pk: {}} for key in keys}
+    counted: dict[int, dict[int, dict[str, int]]] = {key: {person: {} for person in people} for key in keys}
     rows = (
         Answer.objects.filter(item__queue__in=keys, current=True, state__in=DONE)
         .order_by()
@@ -167,10 +167,9 @@ def progress_by_reader(queues: Iterable[ReviewQueue], person: User) -> dict[int,
     }
 
 
-def readers(queue: ReviewQueue, person: User) -> list[Reading]:
+def readers(queue: ReviewQueue) -> list[Reading]:
     """Everyone who has answered or skipped an item, by name."""
-    given = progress_by_reader([queue], person)[queue.pk]
-    progress = {reader: one for reader, one in given.items() if one.answered or one.skipped}
+    progress = progress_by_reader([queue])[queue.pk]
     spent = dict(
         Visit.objects.filter(item__queue=queue)
         .order_by()

@@ -14,15 +14,23 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.cases.models import View
 from webapp.core import audit
-from webapp.core.errors import NotAllowed, UserError
+from webapp.core.errors import NotAllowed, NotNow, UserError
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors as results
 from webapp.results.models import TestSetLook
 from webapp.results.services import record_look
 from webapp.reviews import selection
-from webapp.reviews.models import LONGEST_SECONDS, Answer, Reason, Reveal, ReviewItem, ReviewQueue, Visit
+from webapp.reviews.models import LONGEST_SECONDS, Answer, Reveal, ReviewItem, ReviewQueue, Visit
 from webapp.viewer.services import record_opening, record_predictions
+
+
+class LockedTestSets(NotNow):
+    """Runs of the experiment are open, so nothing of its test sets may be shown."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__("The test sets are locked until every run of the experiment has ended.")
+        self.experiment = experiment
 
 
 def require_creator(user: User, project: Project) -> None:
@@ -61,13 +69,15 @@ def create_queue(
 
     Raises
     ------
+    LockedTestSets
+        While runs are open.
     UserError
-        While runs are open, where the run was not evaluated on the test set, or where nothing is to be reviewed.
+        Where the run was not evaluated on the test set, or where nothing is to be reviewed.
     """
     require_creator(actor, project)
     experiment = run.arm.experiment
     if not experiments.all_runs_ended(experiment):
-        raise UserError("The test sets are locked until every run of the experiment has ended.")
+        raise LockedTestSets(experiment)
     found = results.evaluations(experiment)
     evaluation = found.get((run.pk, test_set))
     reference = found.get((against.pk, test_set)) if against else None
@@ -143,11 +153,11 @@ def count_look(*, actor: User, experiment: Experiment, test_set: str) -> None:
 
     Raises
     ------
-    UserError
+    LockedTestSets
         While runs of the experiment are open.
     """
     if not experiments.all_runs_ended(experiment):
-        raise UserError("The test sets are locked until every run of the experiment has ended.")
+        raise LockedTestSets(experiment)
     if not TestSetLook.objects.filter(experiment=experiment, person=actor, test_set=test_set).exists():
         record_look(actor=actor, experiment=experiment, test_sets=[test_set])
 
@@ -157,7 +167,7 @@ def count_looks(*, actor: User, queues: Iterable[ReviewQueue]) -> None:
 
     Raises
     ------
-    UserError
+    LockedTestSets
         While runs of an experiment are open.
     """
     met = {(queue.run.arm.experiment_id, queue.test_set): queue.run.arm.experiment for queue in queues}
@@ -243,8 +253,11 @@ def answer(
     if state == Answer.State.ANSWERED:
         if not Reveal.objects.filter(item=item, reader=actor).exists():
             raise UserError("Look first, then reveal, then give the reason.")
-        if reason not in Reason.values:
-            raise UserError("Choose a reason; the note is kept with it.", field="reason")
+        if reason not in item.reasons:
+            raise UserError(
+                f"Choose a reason: {', '.join(one.value for one in item.reasons)}. The note is kept with it.",
+                field="reason",
+            )
     elif state == Answer.State.WITHDRAWN and (before is None or before.state == Answer.State.WITHDRAWN):
         raise UserError("There is no answer to take back.")
     spent = _add_visit(actor, item, seconds, visit)
@@ -266,3 +279,9 @@ def answer(
         revision=made.revision,
     )
     return made
+
+
+def record_export(*, actor: User, queue: ReviewQueue) -> None:
+    """Write down that a person took the answers of a queue as a file."""
+    count_look(actor=actor, experiment=queue.run.arm.experiment, test_set=queue.test_set)
+    audit.record(actor=actor, action="reviews.export", project=queue.project, target=queue)

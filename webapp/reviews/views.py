@@ -46,7 +46,7 @@ def queue_list(request: HttpRequest, project: Project) -> HttpResponse:
     """`<project>/review/`: every queue, how far the person is, who else reads."""
     assert isinstance(request.user, User)
     page = Paginator(selectors.queues_of(request.user, project), A_PAGE).get_page(request.GET.get("page"))
-    progress = selectors.progress_by_reader(page, request.user)
+    progress = selectors.progress_by_reader(page, request.user.pk)
     entries = []
     for one in page:
         reading = [given for given in progress[one.pk].values() if given.answered or given.skipped]

@@ -2,10 +2,11 @@
 import { csrfToken } from "./requests";
 import { showToast } from "./toasts";
 
-interface Lesions {
-  layers: { lesions: { id: number }[]; findings: { view: number; score: number; box: number[] }[] } | null;
+interface CaseViewer {
+  layers: { lesions: { id: number }[]; findings: { id: number; view: number; box: number[] }[] } | null;
   loadLayers: () => Promise<void>;
   goToLesion: (index: number) => void;
+  goTo: (view: number, box: number[]) => void;
 }
 
 /** A stretch of time on the item; its key lets the server count it once, however often it arrives. */
@@ -72,14 +73,24 @@ class Visits {
   }
 }
 
-/** Fetch what may be shown now and bring the lesion of the item on screen. */
-async function showRevealed(root: HTMLElement): Promise<void> {
-  const viewer = (root as HTMLElement & { viewer?: Lesions }).viewer;
-  if (!viewer) return;
-  await viewer.loadLayers();
+const viewerOf = (root: HTMLElement): CaseViewer | undefined => (root as HTMLElement & { viewer?: CaseViewer }).viewer;
+
+/** Bring the lesion or the false finding of a revealed item on screen. */
+function showSubject(root: HTMLElement, viewer: CaseViewer): void {
   const lesion = Number(root.querySelector<HTMLElement>("[data-review-lesion]")?.dataset.reviewLesion ?? 0);
   const index = viewer.layers?.lesions.findIndex((one) => one.id === lesion) ?? -1;
   if (index >= 0) viewer.goToLesion(index);
+  const finding = Number(root.querySelector<HTMLElement>("[data-review-finding]")?.dataset.reviewFinding ?? 0);
+  const found = viewer.layers?.findings.find((one) => one.id === finding);
+  if (found) viewer.goTo(found.view, found.box);
+}
+
+/** Fetch what may be shown now. */
+async function showRevealed(root: HTMLElement): Promise<void> {
+  const viewer = viewerOf(root);
+  if (!viewer) return;
+  await viewer.loadLayers();
+  showSubject(root, viewer);
 }
 
 /** A note that no reason goes with yet waits in this tab, and comes back with the page. */
@@ -117,6 +128,10 @@ export function startReview(): void {
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : watch.resume()));
   window.addEventListener("pagehide", leave);
   keepNote(root);
+  root.addEventListener("viewer:ready", () => {
+    const viewer = viewerOf(root);
+    if (viewer) showSubject(root, viewer);
+  });
 
   root.addEventListener("htmx:configRequest", (event) => {
     const detail = (event as CustomEvent<{ parameters: Record<string, string>; verb: string; elt: HTMLElement }>).detail;

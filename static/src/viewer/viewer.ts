@@ -260,7 +260,8 @@ export class Viewer {
     this.say(`${lesion.mark}: ${lesion.title}, ${lesion.views.map((view) => view.label).join(" and ")}`);
   }
 
-  private goTo(view: number, box: Box): void {
+  /** Bring a place of a view on screen. */
+  goTo(view: number, box: Box): void {
     void this.showView(view).then(() => {
       for (const pane of this.drawn) if (pane.shown?.view.id === view) pane.focusOn(box);
     });

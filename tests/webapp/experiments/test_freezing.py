@@ -27,21 +27,6 @@ ARMS = tuple(
 )
 
 
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def version(project: Project) -> DatasetVersion:
-    return experiment_records.make_version(project)
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
-
-
 def freeze(project: Project, actor: User, version: DatasetVersion, **changes: Any) -> Experiment:
     design = ExperimentDesign(
         **{
@@ -121,6 +106,14 @@ def test_the_database_refuses_a_margin_outside_0_and_1(
         Experiment.objects.create(
             project=project, number=1, name="N", hypothesis="H", version=version, protocol={}, margin=margin
         )
+
+
+def test_names_of_arms_that_differ_in_blanks_alone_are_the_same(
+    project: Project, researcher: User, version: DatasetVersion
+) -> None:
+    twins = (ARMS[0], ArmDesign(" A ", "cpu-quick", 1.0, 1.0, experiment_records.TINY))
+    with pytest.raises(UserError, match="same name"):
+        freeze(project, researcher, version, arms=twins)
 
 
 def test_freezing_starts_nothing_and_opens_no_test_set(frozen: Experiment) -> None:

@@ -20,16 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
-
-
-@pytest.fixture
 def experiment(project: Project, researcher: User) -> Experiment:
     return experiment_records.launch(project, researcher, experiment_records.make_version(project), ratios=(0.0,))
 

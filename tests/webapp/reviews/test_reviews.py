@@ -45,16 +45,6 @@ def test_the_queue_holds_every_missed_lesion_with_the_reason_of_the_evaluation(
     )
 
 
-def test_false_findings_are_queued_with_their_rank(project: Project, radiologist: User, first_arm: Run) -> None:
-    made = services.create_queue(
-        actor=radiologist, project=project, run=first_arm, test_set="internal_test", kind="false"
-    )
-    stored = Evaluation.objects.get(run=first_arm, test_set="internal_test").result["findings"]
-
-    assert made.size == sum(one["outcome"] == "FP" and one["called_malignant"] for one in stored)
-    assert all(one.lesion is None and one.finding is not None for one in made.items.all())
-
-
 def test_a_higher_threshold_misses_more_and_says_low_score(
     project: Project, radiologist: User, first_arm: Run, queue: ReviewQueue
 ) -> None:
@@ -341,3 +331,24 @@ def test_the_home_page_counts_reviews_that_wait_for_the_person(queue: ReviewQueu
     read(radiologist, queue, ["dense"] * queue.size)
 
     assert selectors.open_for(radiologist, queue.project) == []
+
+
+def test_a_run_that_is_open_again_locks_every_page_and_says_so(
+    queue: ReviewQueue, radiologist: User, first_arm: Run
+) -> None:
+    Run.objects.filter(pk=first_arm.pk).update(state="queued")
+    looks = results.TestSetLook.objects.count()
+    client = client_of(radiologist)
+
+    for shown in (
+        address("queue", queue.number),
+        address("item", queue.number, 1),
+        address("experiment", first_arm.arm.experiment.number),
+        address("csv", queue.number),
+        address("answers", queue=queue.number, reader=radiologist.pk),
+    ):
+        answer = client.get(shown)
+        assert answer.status_code == 409 and "Follow the runs" in answer.content.decode(), shown
+    refused = client.post(address("reveal", queue.number, 1))
+    assert refused.status_code == 409 and "locked until every run" in refused.content.decode()
+    assert results.TestSetLook.objects.count() == looks and not Reveal.objects.exists()

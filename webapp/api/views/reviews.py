@@ -15,11 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webapp.api.base import ProjectView
-from webapp.api.errors import Locked
 from webapp.api.filters import AnswerFilter
 from webapp.core.errors import UserError
 from webapp.experiments.models import Run
-from webapp.experiments.selectors import all_runs_ended, runs_of
+from webapp.experiments.selectors import runs_of
 from webapp.reviews import breakdown, selectors, services
 from webapp.reviews.models import Answer, ReviewItem, ReviewQueue
 from webapp.reviews.serializers import (
@@ -42,9 +41,6 @@ REFUSED = OpenApiResponse(description="Your role does not review.")
 class _Reviews(ProjectView[Any]):
     def opened(self, queues: QuerySet[ReviewQueue]) -> QuerySet[ReviewQueue]:
         """The queues, after asking the lock and counting the look that their contents are."""
-        for experiment in {queue.run.arm.experiment for queue in queues}:
-            if not all_runs_ended(experiment):
-                raise Locked
         services.count_looks(actor=self.person, queues=queues)
         return queues
 
@@ -89,7 +85,7 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Own progress of the whole page at once."""
         page = self.paginate_queryset(self.get_queryset()) or []
-        progress = selectors.progress_by_reader(page, self.person)
+        progress = selectors.progress_by_reader(page, self.person.pk)
         context = {"progress": {queue: readers[self.person.pk] for queue, readers in progress.items()}}
         return self.get_paginated_response(ReviewSerializer(page, many=True, context=context).data)
 
@@ -103,8 +99,6 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
         if given["kind"] in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST}:
             against = self._run(given["experiment"], given["against_arm"], given["against_seed"], "against_arm")
         run = self._run(given["experiment"], given["arm"], given["seed"], "arm")
-        if not all_runs_ended(run.arm.experiment):
-            raise Locked
         made = services.create_queue(
             actor=self.person,
             project=self.project,
@@ -132,7 +126,7 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
 def _detail(queue: ReviewQueue, person: Any) -> dict[str, Any]:
     context = {
         "progress": {queue.pk: selectors.progress(queue, person)},
-        "readers": selectors.readers(queue, person),
+        "readers": selectors.readers(queue),
     }
     return dict(ReviewDetailSerializer(queue, context=context).data)
 
