@@ -8,81 +8,18 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from scipy import ndimage
 
 from imaging.dicom_writing import ImageIdentity, write_pair
 from imaging.pair import CEMPair, HeaderFacts
 from simulation import errors
 from simulation.case import simulate
 from simulation.files import read_host
-from simulation.host import Host, prepare_host
-from simulation.phantom import PhantomView, phantom_patient
+from simulation.host import prepare_host
+from simulation.phantom import PhantomView
 from simulation.settings import SimulationSettings
-
-QUICK = SimulationSettings(maximum_cells=24)
-
-
-def prepared(pair: CEMPair, settings: SimulationSettings = QUICK, lesion_free: bool = True) -> Host:
-    return prepare_host(pair, lesion_free=lesion_free, exclusion=None, settings=settings)
-
-
-def drawn(*, spots: str = "none", seed: int = 4, relief: float = 900) -> CEMPair:
-    """A smooth half-ellipse breast of 0.2 mm pixels with noise, on which spots can be put."""
-    rng = np.random.default_rng(seed)
-    rows, columns = 900, 560
-    y, x = np.mgrid[:rows, :columns]
-    depth = 1 - np.sqrt((x / 460) ** 2 + ((y - 450) / 400) ** 2)
-    structure = ndimage.gaussian_filter(rng.standard_normal((rows, columns)), 12) * 12
-    level = 900 + relief * np.sqrt(np.clip(depth, 0, None)) + 150 * structure + rng.normal(0, 12, (rows, columns))
-    places = {"none": [], "crowd": [(450 + 9 * r, 200 + 9 * c) for r in range(3) for c in range(3)], "everywhere": []}[
-        spots
-    ]
-    if spots == "everywhere":
-        places = [(r, c) for r in range(60, 860, 14) for c in range(8, 440, 14)]
-    bright = np.zeros((rows, columns))
-    for r, c in places:
-        bright[r, c] = 1
-    level += 5000 * ndimage.gaussian_filter(bright, 0.9)
-    low = np.where(depth > 0, level, 20).clip(0, 4095).astype(np.uint16)
-    recombined = np.where(depth > 0, 2000 + 100 * structure + rng.normal(0, 20, (rows, columns)), 0)
-    return CEMPair(low, recombined.clip(0, 4095).astype(np.uint16), "L", "CC", (0.2, 0.2), 12, "ge-essential")
-
-
-@pytest.fixture
-def oblique() -> PhantomView:
-    return phantom_patient(seed=12, site="A", size="small", views=(("L", "MLO"),))[0]
-
-
-@pytest.fixture
-def files(host: PhantomView, tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
-    """Two DICOM files of the host; `change` edits both headers, `low` the low-energy one only."""
-
-    def write(
-        change: Callable[[Dataset], None] | None = None, low: Callable[[Dataset], None] | None = None
-    ) -> tuple[Path, Path]:
-        written = write_pair(host.pair, tmp_path, identity=ImageIdentity("T-1", "TEST^ONE", date(2024, 1, 2), "1"))
-        for path, edits in ((written.low_energy, (change, low)), (written.recombined, (change,))):
-            dataset = pydicom.dcmread(path)
-            for edit in edits:
-                if edit is not None:
-                    edit(dataset)
-            dataset.save_as(path)
-        return written.low_energy, written.recombined
-
-    return write
-
-
-def attribute(**values: object) -> Callable[[Dataset], None]:
-    def edit(dataset: Dataset) -> None:
-        for keyword, value in values.items():
-            setattr(dataset, keyword, value)
-
-    return edit
-
+from tests.simulation.edited_hosts import QUICK, attribute, drawn, prepared
 
 # no suitable cell
 
@@ -321,126 +258,3 @@ def test_already_calcified_cells_are_left_out_and_flagged() -> None:
 def test_already_calcified_breast_is_refused() -> None:
     with pytest.raises(errors.AlreadyCalcified, match="another host"):
         prepared(drawn(spots="everywhere"))
-
-
-# spot and magnification views, specimen, biopsy, tomosynthesis, high energy
-
-
-def modifier(code: str) -> Callable[[Dataset], None]:
-    def edit(dataset: Dataset) -> None:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, "SCT", "modifier"
-        dataset.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([item])
-
-    return edit
-
-
-UNSUITABLE: dict[str, Callable[[Dataset], None]] = {
-    "spot": modifier("399055006"),
-    "magnification": modifier("399163009"),
-    "magnified": attribute(EstimatedRadiographicMagnificationFactor="1.3"),
-    "specimen": attribute(BodyPartExamined="SPECIMEN"),
-    "biopsy": attribute(ImageType=["DERIVED", "PRIMARY", "STEREO"]),
-    "tomosynthesis": attribute(SOPClassUID="1.2.840.10008.5.1.4.1.1.13.1.3"),
-    "frames": attribute(NumberOfFrames=30),
-    "raw": attribute(PresentationIntentType="FOR PROCESSING"),
-    "another view": attribute(ViewPosition="XCCL", ViewCodeSequence=None),
-}
-
-
-@pytest.mark.parametrize("name", UNSUITABLE)
-def test_views_of_another_kind_are_refused(name: str, files: Callable[..., tuple[Path, Path]]) -> None:
-    with pytest.raises(errors.UnsuitableView, match="low-energy file"):
-        read_host(*files(UNSUITABLE[name]))
-
-
-def test_contact_at_the_usual_magnification_is_taken(files: Callable[..., tuple[Path, Path]]) -> None:
-    assert read_host(*files(attribute(EstimatedRadiographicMagnificationFactor="1.07")))
-
-
-def test_high_energy_images_are_refused(files: Callable[..., tuple[Path, Path]]) -> None:
-    high = attribute(ImageType=["ORIGINAL", "PRIMARY", "POST_CONTRAST", "", "HIGH_ENERGY"])
-    with pytest.raises(errors.WrongImageKind, match="high-energy"):
-        read_host(*files(low=high))
-
-
-def test_exchanged_images_are_refused(files: Callable[..., tuple[Path, Path]]) -> None:
-    low, recombined = files()
-    with pytest.raises(errors.WrongImageKind, match="exchange"):
-        read_host(recombined, low)
-
-
-# sizes or positions of the two images differ
-
-
-def test_images_of_different_size_are_refused(files: Callable[..., tuple[Path, Path]]) -> None:
-    def crop(dataset: Dataset) -> None:
-        pixels = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)[:-4]
-        dataset.Rows, dataset.PixelData = pixels.shape[0], pixels.tobytes()
-
-    with pytest.raises(errors.MismatchedPair, match="rows"):
-        read_host(*files(low=crop))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        attribute(StudyInstanceUID="1.2.3.4"),
-        attribute(ImageLaterality="R"),
-        attribute(ViewPosition="MLO", ViewCodeSequence=None),
-    ],
-    ids=["study", "laterality", "view"],
-)
-def test_images_of_different_views_are_refused(
-    change: Callable[[Dataset], None], files: Callable[..., tuple[Path, Path]]
-) -> None:
-    with pytest.raises(errors.MismatchedPair, match="differ"):
-        read_host(*files(low=change))
-
-
-@pytest.mark.parametrize("shift", [(4, 0), (0, -4), (-3, 3)])
-def test_shifted_images_are_refused(shift: tuple[int, int], host: PhantomView) -> None:
-    moved = np.roll(host.pair.recombined, shift, (0, 1))
-    with pytest.raises(errors.MisregisteredPair, match="shifted by"):
-        prepared(dataclasses.replace(host.pair, recombined=moved))
-
-
-def test_images_of_different_breasts_are_refused(host: PhantomView) -> None:
-    other = phantom_patient(seed=3, site="A", size="small", views=(("L", "MLO"),))[0].pair
-    upside_down = np.ascontiguousarray(other.recombined[::-1])
-    with pytest.raises(errors.MisregisteredPair):
-        prepared(dataclasses.replace(host.pair, recombined=upside_down))
-
-
-# 8-bit input
-
-
-def eight_bit(pair: CEMPair, shift: int = 0) -> CEMPair:
-    low, recombined = ((image // 16).astype(np.uint8) for image in (pair.low_energy, pair.recombined))
-    return dataclasses.replace(
-        pair, low_energy=low, recombined=np.roll(recombined, shift, 0), bits_stored=8, vendor="unknown"
-    )
-
-
-def test_8_bit_input_is_taken_with_a_warning(host: PhantomView) -> None:
-    case = simulate(eight_bit(host.pair), malignancy="benign", seed=1, lesion_free=True, settings=QUICK)
-    assert any("8-bit input" in note for note in case.record["host"]["assumptions"])
-
-
-def test_8_bit_pictures_may_be_shifted_a_little_more_and_that_is_noted(host: PhantomView) -> None:
-    assert any("shifted by" in note for note in prepared(eight_bit(host.pair, 5)).assumptions)
-    with pytest.raises(errors.MisregisteredPair):
-        prepared(eight_bit(host.pair, 20))
-
-
-# duplicates
-
-
-def test_duplicates_of_a_host_are_told_apart_by_the_variant_and_together_by_its_hash(host: PhantomView) -> None:
-    first, second = (
-        simulate(host.pair, malignancy="benign", seed=1, lesion_free=True, variant=variant, settings=QUICK).record
-        for variant in (0, 1)
-    )
-    assert (first["variant"], second["variant"]) == (0, 1)
-    assert first["host"]["sha256"] == second["host"]["sha256"]
-    assert first["output_sha256"] != second["output_sha256"]

@@ -17,6 +17,7 @@ from PIL import Image
 
 from imaging.dicom_writing import ImageIdentity, write_pair
 from imaging.pair import CEMPair
+from webapp.cases import models
 
 SHAPE = (120, 100)
 COLUMNS = [
@@ -157,3 +158,14 @@ def run_import(command: str, path: Path, *extra: str, project: str = "study", si
 def stored_files(root: Path) -> list[Path]:
     """Everything below the files folder that is a file."""
     return [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
+
+
+def refusals(answer: dict) -> list[str]:
+    """Reasons that an import gave."""
+    return [failure["reason"] for failure in answer["failed"]]
+
+
+def nothing_stored(files_root: Path) -> bool:
+    """Whether an import left neither rows nor files."""
+    kinds = (models.Patient, models.Exam, models.View, models.Image)
+    return not any(kind.objects.exists() for kind in kinds) and stored_files(files_root) == []

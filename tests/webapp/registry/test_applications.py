@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 
 from tests.webapp import experiment_records, records, registry_records
-from tests.webapp.experiment_records import finish, finish_all, graded
-from webapp.accounts.models import Project, User
+from tests.webapp.experiment_records import finish, graded
+from tests.webapp.registry.conftest import client_of
+from webapp.accounts.models import User
 from webapp.cases.models import Image, View
 from webapp.core.errors import UserError
 from webapp.datasets.models import SplitAssignment
@@ -27,32 +27,6 @@ pytestmark = pytest.mark.django_db
 TESTED = ("internal_test", "external_test")
 
 
-@pytest.fixture(autouse=True)
-def own_files(settings: Any, tmp_path: Any) -> None:
-    settings.FILES_ROOT = tmp_path / "files"
-
-
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher", "researcher")
-
-
-@pytest.fixture
-def experiment(project: Project, researcher: User) -> Experiment:
-    version = experiment_records.make_version(project, 24, external=4)
-    return experiment_records.launch(project, researcher, version, ratios=(0.0,), seeds=(0, 3))
-
-
-@pytest.fixture
-def ended(experiment: Experiment) -> Experiment:
-    return finish_all(experiment, lambda run: graded(run.seed))
-
-
 @pytest.fixture
 def model(ended: Experiment) -> RegisteredModel:
     return registry_records.register(Run.objects.get(arm__experiment=ended, seed=0))
@@ -61,12 +35,6 @@ def model(ended: Experiment) -> RegisteredModel:
 @pytest.fixture
 def complete(model: RegisteredModel, researcher: User) -> ModelApplication:
     return registry_records.finish(registry_records.start(model, researcher), registry_records.by_place)
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def of_split(complete: ModelApplication, *splits: str) -> AppliedView:

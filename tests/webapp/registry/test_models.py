@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
-from django.test import Client
 from django.urls import reverse
 
 from tests.webapp import experiment_records, records, registry_records
-from tests.webapp.experiment_records import finish_all, graded
-from webapp.accounts.models import Project, User
+from tests.webapp.registry.conftest import client_of
+from webapp.accounts.models import User
 from webapp.core import files
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
@@ -23,37 +22,9 @@ from webapp.registry.models import HistoryEntry, RegisteredModel, Stage
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_files(settings: Any, tmp_path: Any) -> None:
-    settings.FILES_ROOT = tmp_path / "files"
-
-
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher", "researcher")
-
-
-@pytest.fixture
-def ended(project: Project, researcher: User) -> Experiment:
-    version = experiment_records.make_version(project, 24, external=4)
-    experiment = experiment_records.launch(project, researcher, version, ratios=(0.0,), seeds=(0, 3))
-    return finish_all(experiment, lambda run: graded(run.seed))
-
-
 @pytest.fixture
 def model(ended: Experiment) -> RegisteredModel:
     return registry_records.register(Run.objects.get(arm__experiment=ended, seed=3))
-
-
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_a_model_keeps_what_is_needed_to_say_what_it_is(model: RegisteredModel, ended: Experiment) -> None:

@@ -29,38 +29,6 @@ from webapp.results.models import Evaluation
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
-
-
-@pytest.fixture
-def version(project: Project) -> DatasetVersion:
-    return experiment_records.make_version(project, 48, external=40)
-
-
-@pytest.fixture
-def experiment(project: Project, researcher: User, version: DatasetVersion) -> Experiment:
-    return experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0, 2.0))
-
-
-@pytest.fixture
-def ended(experiment: Experiment) -> Experiment:
-    return finish_all(experiment, lambda run: seen(0.4 + 0.2 * run.arm.position, also_wrong=True))
-
-
-@pytest.fixture
-def client(researcher: User) -> Client:
-    client = Client()
-    client.force_login(researcher)
-    return client
-
-
 def address(name: str, **query: Any) -> str:
     return reverse(f"results:{name}", args=["study", 1, *(["numbers"] if name == "csv" else [])], query=query or None)
 
