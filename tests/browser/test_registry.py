@@ -100,6 +100,22 @@ def test_from_the_model_to_its_findings_on_a_case(
     accessible()
     picture(page, "application-viewer")
 
+    set_score = "(e) => { e.value = 0.2; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
+    page.locator("[data-score]").evaluate(set_score)
+    page.keyboard.press("1")
+    here = best.view.exam.number
+    last = here == best.view.exam.project.exams.count()
+    for key, number in (("Shift+N", here - 1), ("n", here)) if last else (("n", here + 1), ("Shift+N", here)):
+        page.keyboard.press(key)
+        page.wait_for_url(f"**/cases/{number}/?**")
+        until(READY)
+        assert page.input_value("[data-run]") == "application-1"
+        for part in ("application=1", "score=0.2", "off=annotation"):
+            assert part in page.url
+        assert page.locator("[data-score]").input_value() == "0.2"
+        assert not page.locator("[data-layer=annotation]").is_checked()
+    until(f"{BOXES} > 0")
+
     page.select_option("[data-run]", "")
     until(f"{BOXES} === 0")
     assert "application" not in page.url

@@ -93,8 +93,14 @@ def test_the_slider_recomputes_every_test_set_and_the_list_below(
     until("document.querySelector('#threshold-cases p').textContent.includes('0.100')")
     page.select_option("#threshold-outcome", "found")
     until("document.querySelector('#threshold-cases p').textContent.startsWith('Found lesions')")
+    page.goto(f"{live_server.url}/study/results/1/curves/?step=420")
+    page.click("[data-threshold-keep] >> text=Patient")
+    until("window.location.search.includes('level=patient') && window.location.search.includes('step=420')")
+    assert page.inner_text("[data-threshold-value]") == "0.420"
+    until("document.querySelector('#threshold-cases p').textContent.includes('0.420')")
+    accessible()
     page.click("#threshold-cases tbody a >> nth=0")
-    until("window.location.search.includes('score=0.100')")
+    until("window.location.search.includes('score=0.420') && window.location.search.includes('level%3Dpatient')")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -118,7 +124,7 @@ def test_bars_of_misses_open_their_cases_from_the_keyboard(
     page.focus("#failures-internal_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    until("window.location.search.includes('outcome=found')")
+    until("window.location.pathname.includes('/cases/') && window.location.search.includes('outcome%3Dfound')")
 
 
 def outlined(find: Findings) -> Findings:
@@ -163,8 +169,9 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.focus("#reliability-external_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    until("window.location.search.includes('at_least=') && window.location.search.includes('level=image')")
-    assert page.locator("#cases-table tbody tr").count() >= 10
+    until("window.location.search.includes('at_least%3D') && window.location.search.includes('level%3Dimage')")
+    page.click("#behind-title + p a")
+    until("document.querySelectorAll('#cases-table tbody tr').length >= 10")
 
     page.goto(f"{base}/outlines/")
     until("document.querySelectorAll('#dice-external_test .violinlayer .trace').length === 4")
@@ -173,12 +180,12 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.focus("#dice-external_test [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    until("window.location.pathname.includes('/cases/') && window.location.search.includes('lesion=')")
+    until("window.location.pathname.includes('/cases/') && window.location.search.includes('focus=')")
 
     page.goto(f"{base}/levels/")
     accessible()
     picture(f"levels-{theme}")
-    page.locator("#external_test-patient a >> nth=0").focus()
+    page.locator("#external_test-patient tr:not(.group-row) a >> nth=0").focus()
     page.keyboard.press("Enter")
     until("window.location.search.includes('level=patient') && window.location.search.includes('outcome=fn')")
 
@@ -189,7 +196,7 @@ def test_every_further_panel_is_drawn_accessible_and_opens_its_cases(
     page.focus("#experiments-forest [data-chart-area]")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    until("window.location.pathname.endsWith('/results/1/')")
+    until("window.location.pathname.includes('/cases/') && window.location.search.includes('against%3D')")
 
 
 @pytest.mark.parametrize("width", [360, 2560])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import numpy as np
@@ -340,6 +341,19 @@ def test_next_case_keeps_how_images_are_shown(open_case, until) -> None:
     page.keyboard.press("Shift+N")
     until("location.pathname.endsWith('/cases/1/')")
     assert AuditEvent.objects.filter(action="viewer.open_case").count() >= 3
+
+
+def test_an_address_opens_on_its_lesion_with_its_layers(open_case, case: Constructed) -> None:
+    page = open_case(f"?focus={case.lesion.pk}&off=prediction&layout=single&place=R-CC")
+    expect(page.locator("[data-lesions] button[aria-current=true]")).to_have_text(re.compile("^1mass, malignant"))
+    x1, y1, x2, y2 = box_of_outline(page, "R-CC", ".layer-annotation .outline")
+    box = pane(page, "R-CC").bounding_box()
+    assert (x1 + x2) / 2 == pytest.approx(box["width"] / 2, abs=1.5)
+    assert (y1 + y2) / 2 == pytest.approx(box["height"] / 2, abs=1.5)
+    expect(page.locator("[data-layer=prediction]")).not_to_be_checked()
+    page.keyboard.press("1")
+    assert f"focus={case.lesion.pk}" in page.url
+    assert "off=annotation%2Cprediction" in page.url
 
 
 def test_without_webgl_the_server_draws_and_says_so(open_case, page: Page) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
 from webapp.experiments.models import Experiment, Run
 from webapp.results import calibration, selectors
+from webapp.results.cases import OPEN
 from webapp.results.curves import COLOURS, DASHES, Evaluated
 
 ALONG = {"dash": "dot", "width": 1, "color": "role:axis"}
@@ -117,6 +118,7 @@ def _reliability(rows: list[dict[str, Any]], test_set: str, what: str, cases_url
                             at_least=repr(one["low"]),
                             # the last bin has its upper end
                             below="1.1" if one is last else repr(one["high"]),
+                            **OPEN,
                         ),
                     }
                     for one in shown
@@ -147,7 +149,7 @@ def _decision(rows: list[dict[str, Any]], test_set: str, what: str, cases_url: C
             "customdata": [
                 {
                     "text": f"{run}: net benefit {benefit:.3f} when acting from {threshold:.2f}",
-                    "url": _address(cases_url, run, test_set, what, at_least=repr(threshold)),
+                    "url": _address(cases_url, run, test_set, what, at_least=repr(threshold), **OPEN),
                 }
                 for threshold, benefit in zip(curve["thresholds"], curve["model"], strict=True)
             ],

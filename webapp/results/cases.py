@@ -36,8 +36,8 @@ OUTCOMES = {
     },
 }
 """What each measure counts, and how the list may be narrowed."""
-CHANGES = {"gained": "Gained", "lost": "Lost"}
-"""Further outcomes of sensitivity beside a reference run: found by one of the two alone."""
+CHANGES = {"gained": "Gained", "lost": "Lost", "both": "Both found", "neither": "Both missed"}
+"""Further outcomes of sensitivity beside a reference run: found by the run alone, by the other alone, by both, none."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class CaseList(Sequence[Case]):
         self, project: Project, run_id: int, measure: str, score_above: float, rows: list[tuple[dict[str, Any], str]]
     ) -> None:
         self._project, self._run_id, self._measure, self._score_above = project, run_id, measure, score_above
-        places = places_of({view_id(record["sample_id"]) for record, _ in rows})
-        known = [(record, kind) for record, kind in rows if view_id(record["sample_id"]) in places]
-        self._rows = sorted(known, key=lambda row: places[view_id(row[0]["sample_id"])])
+        self._places = places_of({view_id(record["sample_id"]) for record, _ in rows})
+        known = [(record, kind) for record, kind in rows if view_id(record["sample_id"]) in self._places]
+        self._rows = sorted(known, key=lambda row: self._places[view_id(row[0]["sample_id"])])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -110,16 +110,16 @@ class CaseList(Sequence[Case]):
             return self._read([self._rows[index]])[0]
         return self._read(self._rows[index])
 
+    def stops(self) -> list[tuple[int, str]]:
+        """Number of the exam and key of the lesion (empty without one) of each case; a lesion on two views once."""
+        places = ((int(self._places[view_id(record["sample_id"])][0]), _lesion_key(record)) for record, _ in self._rows)
+        return list(dict.fromkeys(places))
+
     def _read(self, rows: list[tuple[dict[str, Any], str]]) -> list[Case]:
         keys = {view_id(record["sample_id"]) for record, _ in rows}
         views = View.objects.select_related("exam").prefetch_related("images").in_bulk(keys)
         lesions = Lesion.objects.filter(exam__project=self._project).in_bulk(
-            {
-                int(key)
-                for record, _ in rows
-                for key in (record.get("lesion_id"), record.get("localised_lesion_id"))
-                if key
-            }
+            {int(key) for record, _ in rows if (key := _lesion_key(record))}
         )
         return [
             _case(
@@ -173,11 +173,12 @@ def cases(
     ]
     if outcome in CHANGES:
         before = _hits(Outcomes.stored(against)) if against else set()
-        wanted = "found" if outcome == "gained" else "missed"
+        wanted = "found" if outcome in {"gained", "both"} else "missed"
         chosen = [
             (record, kind)
             for record, kind in chosen
-            if kind == wanted and ((record["sample_id"], record["lesion_id"]) in before) == (outcome == "lost")
+            if kind == wanted
+            and ((record["sample_id"], record["lesion_id"]) in before) == (outcome in {"lost", "both"})
         ]
     elif outcome != "all":
         chosen = [(record, kind) for record, kind in chosen if kind == outcome]
@@ -197,6 +198,10 @@ def bounded(measure: str, at_least: float | None, below: float | None) -> Callab
 
 def _hits(outcomes: Outcomes) -> set[tuple[str, str]]:
     return {(record["sample_id"], record["lesion_id"]) for record in outcomes.lesions if record["outcome"] == "TP"}
+
+
+def _lesion_key(record: dict[str, Any]) -> str:
+    return str(record.get("lesion_id") or record.get("localised_lesion_id") or "")
 
 
 def _records(at: Outcomes, measure: str, group: str) -> list[dict[str, Any]]:
@@ -237,16 +242,13 @@ def _case(
     lesions: dict[int, Lesion],
     score_above: float,
 ) -> Case:
-    key = record.get("lesion_id") or record.get("localised_lesion_id")
+    key = _lesion_key(record)
     lesion = lesions.get(int(key)) if key else None
     words = record.get("words", "no lesion")
     if lesion:
         words = f"{lesion}, {lesion.get_lesion_type_display().lower()}, {lesion.malignancy}"
     state = {"missed": "missed", "fn": "missed", "wrong": "warning", "fp": "warning"}.get(kind, "ok")
-    # a miss of low score shows only when findings down to that score are drawn
-    score = record["score"]
-    shown_above = score_above if score is None or score > score_above else max(0.0, score - 0.005)
-    query = urlencode({"run": run_id, "score": f"{shown_above:.3f}", "lesion": key or ""})
+    query = urlencode({"run": run_id, "score": f"{score_above:.3f}"} | ({"focus": key} if key else {}))
     kinds = {image.kind: image for image in view.images.all()}
     return Case(
         view=view,
@@ -254,7 +256,7 @@ def _case(
         outcome=OUTCOMES[measure][kind],
         reason=record["reason"] or "",
         state=state,
-        score=score,
+        score=record["score"],
         malignancy=record.get("malignancy") if measure in {"precision", "auc"} else None,
         iou=record["iou"],
         viewer_url=f"{reverse('viewer:case', args=[project.slug, view.exam.number])}?{query}",
@@ -266,6 +268,10 @@ def _case(
             for kind, words_of_kind in (("low_energy", "low energy"), ("recombined", "recombined"))
         ],
     )
+
+
+OPEN = {"open": "first"}
+"""What the marks of figures add to the address of their cases: the viewer opens on the first of them."""
 
 
 def cases_address(project: Project, number: int) -> Callable[..., str]:

@@ -48,6 +48,11 @@ class Compared:
         return HOLM if self.primary else EXPLORATORY
 
     @property
+    def beside(self) -> dict[str, int]:
+        """What the address of its cases adds, so that lesions gained and lost are listed apart."""
+        return {"against": self.reference.pk} if self.measure == "sensitivity" else {}
+
+    @property
     def words(self) -> str:
         """Arm and seed."""
         return f"{self.arm.name}, seed {self.run.seed}"
@@ -205,7 +210,9 @@ def changes_table(comparison: Comparison, address: Callable[..., str]) -> list[d
                 "lost": counts["lost"],
                 "lost_url": address(row, "sensitivity", "lost", against=row.reference.pk),
                 "both": counts["both"],
+                "both_url": address(row, "sensitivity", "both", against=row.reference.pk),
                 "neither": counts["neither"],
+                "neither_url": address(row, "sensitivity", "neither", against=row.reference.pk),
                 "patients": counts["patients"],
             }
         )

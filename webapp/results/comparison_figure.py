@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_parts
+from webapp.results.cases import OPEN
 from webapp.results.comparison import Compared, Comparison
 from webapp.results.figures import COLOURS, SYMBOLS
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS, ratio_words
@@ -86,7 +87,7 @@ def _forest(comparison: Comparison, measure: str, limit: float, cases_url: Calla
                     "customdata": [
                         {
                             "text": f"{GROUPS[group]}, {TEST_SETS[test_set]}, {row.words}: {words(row)}",
-                            "url": cases_url(row, measure),
+                            "url": cases_url(row, measure, **row.beside, **OPEN),
                         }
                         for row in members
                     ],

@@ -14,8 +14,9 @@ from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
 from webapp.experiments.models import Experiment
-from webapp.results import cases, curves, selectors, thresholds
-from webapp.results.forms import ThresholdForm
+from webapp.results import cases, curves, level_thresholds, levels, selectors, thresholds
+from webapp.results.forms import SliderForm, ThresholdForm
+from webapp.results.listed import walk
 from webapp.results.opening import open_part, tabs
 
 FIRST_CASES = 10
@@ -26,13 +27,23 @@ LISTS = {
     "wrong": ("precision", "False findings"),
     "right": ("precision", "Right findings"),
 }
-"""What may be listed below the slider: outcome → measure and words."""
+"""What may be listed below the slider for lesions on a view: outcome → measure and words."""
+UNIT_LISTS = {
+    "fn": "Missed: malignant, not called so",
+    "tp": "Found: malignant, called so",
+    "fp": "False: called malignant, is not",
+    "tn": "Right: not malignant, not called so",
+}
+"""What may be listed for images, breasts or patients."""
 
 
 @require_safe
 @project_page()
 def curve_page(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """`<project>/results/<number>/curves/?group=`: curves and slider; part of the look at the results."""
+    """`<project>/results/<number>/curves/?group=&level=&step=`: curves and slider; part of the look at the results.
+
+    `level` is that of the slider (absent: lesion on a view), `step` where it stands.
+    """
     found = open_part(request, project, number, "curves")
     if isinstance(found, HttpResponse):
         return found
@@ -42,7 +53,12 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
     protocol = Protocol.from_json(found.protocol)
     address = cases.cases_address(project, number)
     runs = [run for arm in found.arms.all() for run in arm.runs.all()]
-    slider = slider_counts(found, group)
+    placed = SliderForm(request.GET)
+    if not placed.is_valid():
+        raise Http404("The address names no level or threshold.")
+    level, step = placed.cleaned_data["level"], placed.cleaned_data["step"]
+    slider = slider_counts(found, group, level)
+    at_protocol = round(protocol.score_above * thresholds.STEPS)
     return render(
         request,
         "results/curves.html",
@@ -59,12 +75,15 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "protocol": protocol,
             "figures_of_merit": curves.MERITS,
             "slider": slider,
-            "start": round(protocol.score_above * thresholds.STEPS),
+            "level": level,
+            "levels": _levels(group, level),
+            "at_protocol": at_protocol,
+            "start": at_protocol if step is None else step,
             "last": thresholds.STEPS - 1,
             "steps": thresholds.STEPS,
             "floor": thresholds.floor(runs),
             "points": chosen_points(found) if slider["runs"] else [],
-            "lists": {outcome: words for outcome, (_, words) in LISTS.items()},
+            "lists": UNIT_LISTS if level else {outcome: words for outcome, (_, words) in LISTS.items()},
             "all_cases_url": reverse("results:cases", args=[project.slug, number]),
             "cases_url": reverse("results:threshold", args=[project.slug, number]),
             "test_sets": {one: selectors.TEST_SETS[one] for one in selectors.present_test_sets(found)},
@@ -73,8 +92,17 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
     )
 
 
-def slider_counts(found: Experiment, group: str) -> dict[str, Any]:
-    """Counts of every run and test set, as the script reads them, and what has none."""
+def _levels(group: str, chosen: str) -> list[dict[str, Any]]:
+    """What the slider may count, each with its address."""
+    options = [{"label": "Lesion on a view", "url": f"?group={group}#threshold", "active": not chosen}]
+    for level in level_thresholds.LEVELS:
+        url = f"?group={group}&level={level}#threshold"
+        options.append({"label": levels.LEVELS[level], "url": url, "active": level == chosen})
+    return options
+
+
+def slider_counts(found: Experiment, group: str, level: str = "") -> dict[str, Any]:
+    """Counts of every run and test set at a level, as the script reads them, and what has none."""
     evaluations = selectors.evaluations(found)
     runs: list[dict[str, Any]] = []
     reasons: list[str] = []
@@ -85,7 +113,9 @@ def slider_counts(found: Experiment, group: str) -> dict[str, Any]:
                 evaluation = evaluations.get((run.pk, test_set))
                 if evaluation is None:
                     continue
-                counted = thresholds.counts(evaluation, group)
+                counted = (
+                    level_thresholds.counts(evaluation, level, group) if level else thresholds.counts(evaluation, group)
+                )
                 if "reason" in counted:
                     reasons.append(f"{run}, {words}: {counted['reason']}")
                 else:
@@ -109,7 +139,7 @@ def chosen_points(found: Experiment) -> list[dict[str, Any]]:
 @require_safe
 @project_page()
 def threshold_cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
-    """`<project>/results/<number>/threshold/?step=&run=&test_set=&group=&outcome=`: the first cases at a threshold."""
+    """`<project>/results/<number>/threshold/?step=&run=&test_set=&group=&level=&outcome=`: the first cases there."""
     found = open_part(request, project, number, "threshold")
     if isinstance(found, HttpResponse):
         return found
@@ -120,26 +150,33 @@ def threshold_cases(request: HttpRequest, project: Project, number: int) -> Http
     evaluation = selectors.evaluations(found).get((asked["run"], asked["test_set"]))
     if evaluation is None:
         raise Http404("This run was not evaluated on this test set.")
-    measure, words = LISTS[asked["outcome"]]
-    score = asked["step"] / thresholds.STEPS
+    score, level = asked["step"] / thresholds.STEPS, asked["level"]
+    measure, words = ("views", UNIT_LISTS[asked["outcome"]]) if level else LISTS[asked["outcome"]]
     try:
-        total, listed = thresholds.first_cases(
-            project, evaluation, measure, asked["group"], asked["outcome"], score, FIRST_CASES
+        total, shown = (
+            levels.first_cases(project, evaluation, level, asked["group"], asked["outcome"], score, FIRST_CASES)
+            if level
+            else thresholds.first_cases(
+                project, evaluation, measure, asked["group"], asked["outcome"], score, FIRST_CASES
+            )
         )
     except UserError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     row = curves.Evaluated(evaluation.run, asked["test_set"], asked["group"])
-    address = cases.cases_address(project, number)
+    narrowed = {"score": f"{score:.3f}"} | ({"level": level} if level else {})
+    all_url = cases.cases_address(project, number)(row, measure, asked["outcome"], **narrowed)
     return render(
         request,
         "results/_threshold_cases.html",
         {
             "run": evaluation.run,
             "words": words,
+            "unit": level,
             "test_set": selectors.TEST_SETS[asked["test_set"]],
             "score": score,
-            "cases": listed,
+            "cases": shown,
             "total": total,
-            "all_url": address(row, measure, asked["outcome"], score=f"{score:.3f}"),
+            "all_url": all_url,
+            "walk": walk(number, all_url.partition("?")[2]),
         },
     )

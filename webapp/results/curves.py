@@ -10,6 +10,7 @@ from detection.evaluation.protocol import Protocol
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors, thresholds
+from webapp.results.cases import OPEN
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 from webapp.results.stored import result_of
@@ -236,17 +237,17 @@ def _said(kind: str, run: Run, point: dict[str, Any], row: Evaluated, cases_url:
     where = f"{run}: {KINDS[kind][1]} {point['x']:.3f}, {KINDS[kind][2]} {point['y']:.3f}"
     if kind == "roc":
         if point["probability"] is None:
-            return {"text": f"{where}, nothing is called malignant", "url": cases_url(row, "auc")}
+            return {"text": f"{where}, nothing is called malignant", "url": cases_url(row, "auc", **OPEN)}
         return {
             "text": f"{where}, malignancy probability of at least {point['probability']:.3f}",
-            "url": cases_url(row, "auc", at_least=repr(point["probability"])),
+            "url": cases_url(row, "auc", at_least=repr(point["probability"]), **OPEN),
         }
     # "at or above" a score is "above" the next step below it, which is what lists of cases ask for
     step = None if kind == "pr" else thresholds.step_below(point["threshold"])
     above = point["threshold"] if step is None else step / thresholds.STEPS
     return {
         "text": f"{where}, score above {above:.3f}",
-        "url": cases_url(row, "sensitivity", "missed", score=f"{above:.3f}"),
+        "url": cases_url(row, "sensitivity", "missed", score=f"{above:.3f}", **OPEN),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors
-from webapp.results.cases import LESION_TYPES
+from webapp.results.cases import LESION_TYPES, OPEN
 from webapp.results.curves import Evaluated
 from webapp.results.forms import REASONS
 from webapp.results.kept import kept
@@ -47,7 +47,7 @@ def breakdown(experiment: Experiment, group: str, cases_url: Callable[..., str])
                 "customdata": [
                     {
                         "text": f"{run}: {reasons[outcome]} of {sum(reasons.values())} {outcome}",
-                        "url": _address(cases_url, Evaluated(run, test_set, group), outcome),
+                        "url": _address(cases_url, Evaluated(run, test_set, group), outcome, **OPEN),
                     }
                     for run, reasons in rows
                 ],
@@ -87,10 +87,10 @@ def breakdown(experiment: Experiment, group: str, cases_url: Callable[..., str])
     return panels
 
 
-def _address(cases_url: Callable[..., str], row: Evaluated, outcome: str) -> str:
+def _address(cases_url: Callable[..., str], row: Evaluated, outcome: str, **narrowed: str) -> str:
     if outcome == FOUND:
-        return cases_url(row, "sensitivity", "found")
-    return cases_url(row, "sensitivity", "missed", reason=outcome)
+        return cases_url(row, "sensitivity", "found", **narrowed)
+    return cases_url(row, "sensitivity", "missed", reason=outcome, **narrowed)
 
 
 def found_and_missed(evaluation: Evaluation, group: str) -> Counter[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
 from webapp.experiments.models import Experiment
+from webapp.results.cases import OPEN
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS, Row, ratio_words, seed_medians
 
 COLOURS = {"malignant_cluster": "role:s1", "malignant_mass": "role:s2", "malignant": "role:s3"}
@@ -18,7 +19,7 @@ SEED_STEP = 0.04
 GAP = 0.08
 """Between internal and external test, as a share of the width."""
 
-CasesURL = Callable[[Row, str], str]
+CasesURL = Callable[..., str]
 
 
 def shown(number: dict[str, Any]) -> bool:
@@ -103,7 +104,7 @@ def _traces(experiment: Experiment, rows: list[Row], measure: str, cases_url: Ca
                 "customdata": [
                     {
                         "text": f"{name}, {row.arm.name}, seed {row.run.seed}: {interval_text(one)}",
-                        "url": cases_url(row, measure),
+                        "url": cases_url(row, measure, **OPEN),
                     }
                     for (_, row), one in zip(points, numbers, strict=True)
                 ],

@@ -5,11 +5,14 @@ from __future__ import annotations
 from django import forms
 
 from webapp.results.cases import CHANGES, OUTCOMES
+from webapp.results.level_thresholds import LEVELS as UNIT_LEVELS
 from webapp.results.levels import LEVELS
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
 
 REASONS = ("no overlap", "low score", "wrong class", "outside top", "finding taken")
 """Why a lesion was missed (detection.evaluation.matching.MissReason)."""
+LESION_OUTCOMES = ("missed", "found", "wrong", "right")
+UNIT_OUTCOMES = ("fn", "tp", "fp", "tn")
 HIGHEST = 0.999
 """Largest score threshold: above 1 nothing is left."""
 
@@ -17,7 +20,8 @@ HIGHEST = 0.999
 class CasesForm(forms.Form):
     """Query of `<project>/results/<number>/lesions/`.
 
-    `at_least` and `below` bound the malignancy probability of findings, or the score of views.
+    `at_least` and `below` bound the malignancy probability of findings, or the score of views. With `open` the viewer
+    opens on the first case in place of the list.
     """
 
     run = forms.IntegerField(min_value=1, max_value=2**62)
@@ -32,6 +36,7 @@ class CasesForm(forms.Form):
     subgroup = forms.CharField(required=False, max_length=120)
     at_least = forms.FloatField(min_value=0, max_value=1, required=False)
     below = forms.FloatField(min_value=0, max_value=1.1, required=False)
+    open = forms.ChoiceField(choices=[("first", "first")], required=False)
 
     def clean(self) -> dict[str, object]:
         """Outcomes depend on the measure."""
@@ -49,16 +54,34 @@ class CasesForm(forms.Form):
             self.add_error("at_least", "Lesions have no probability to bound.")
         if cleaned.get("score") is not None and outcome in CHANGES:
             self.add_error("score", "Gained and lost are counted at the threshold of the protocol.")
+        if cleaned.get("score") is not None and cleaned.get("level") == "lesion":
+            self.add_error("score", "Lesions over their views are counted at the threshold of the protocol.")
         if outcome not in OUTCOMES[measure] and not (compared and outcome in CHANGES):
             self.add_error("outcome", "Unknown outcome.")
         return cleaned
 
 
+class SliderForm(forms.Form):
+    """What the address of the curves says of the slider."""
+
+    level = forms.ChoiceField(choices=[(one, one) for one in UNIT_LEVELS], required=False)
+    step = forms.IntegerField(min_value=0, max_value=999, required=False)
+
+
 class ThresholdForm(forms.Form):
-    """Query of `<project>/results/<number>/threshold/`."""
+    """Query of `<project>/results/<number>/threshold/`; outcomes depend on the level."""
 
     step = forms.IntegerField(min_value=0, max_value=999)
     run = forms.IntegerField(min_value=1, max_value=2**62)
     test_set = forms.ChoiceField(choices=list(TEST_SETS.items()))
     group = forms.ChoiceField(choices=list(GROUPS.items()))
-    outcome = forms.ChoiceField(choices=[(one, one) for one in ("missed", "found", "wrong", "right")])
+    level = forms.ChoiceField(choices=[(one, one) for one in UNIT_LEVELS], required=False)
+    outcome = forms.CharField(max_length=12)
+
+    def clean(self) -> dict[str, object]:
+        """Units and lesions are found and missed under other names."""
+        cleaned = super().clean() or {}
+        offered = UNIT_OUTCOMES if cleaned.get("level") else LESION_OUTCOMES
+        if cleaned.get("outcome") not in offered:
+            self.add_error("outcome", "Unknown outcome.")
+        return cleaned

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from webapp.accounts.models import Project
 from webapp.experiments.models import Experiment
-from webapp.results import selectors
-from webapp.results.cases import CaseList
+from webapp.results import level_thresholds, selectors
+from webapp.results.cases import Case, CaseList
 from webapp.results.curves import Evaluated
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation
 from webapp.results.stored import result_of
+
+if TYPE_CHECKING:
+    from detection.evaluation.levels import Unit
 
 LEVELS = {
     "image": "Image",
@@ -126,7 +129,7 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
     -------
     list of dict
         ``{"test_set", "label", "levels": [{"level", "label", "sentence", "rows": [{"run", "units", "malignant",
-        "unscored", "cells": [(number, url)]}], "warnings"}]}``.
+        "unscored", "cells": [(number, url)]}], "warnings", "slider"}]}``; ``slider`` as `_slider`.
     """
     found = selectors.evaluations(experiment)
     runs = [run for arm in experiment.arms.all() for run in arm.runs.all()]
@@ -149,11 +152,27 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
             ]
             said = [f"{run}: {text}" for run, _ in members for text in bodies[run.pk][level]["warnings"]]
             sentence = bodies[members[0][0].pk][level]["sentence"] if members else ""
-            blocks.append({"level": level, "label": words, "sentence": sentence, "rows": rows, "warnings": said})
+            blocks.append(
+                {
+                    "level": level,
+                    "label": words,
+                    "sentence": sentence,
+                    "rows": rows,
+                    "warnings": said,
+                    "slider": _slider(level),
+                }
+            )
         entries.append(
             {"test_set": test_set, "label": selectors.TEST_SETS[test_set], "levels": blocks if members else []}
         )
     return entries
+
+
+def _slider(level: str) -> str:
+    """Query of the curves that opens the slider at a level; empty where it has none."""
+    if level == "lesion on a view":
+        return "?"
+    return f"?level={level}" if level in level_thresholds.LEVELS else ""
 
 
 def _address(cases_url: Callable[..., str], row: Evaluated, level: str, name: str) -> str:
@@ -169,21 +188,60 @@ def cases(
     level: str,
     group: str,
     outcome: str,
+    score: float | None = None,
     *,
     only: Callable[[dict[str, Any]], bool] | None = None,
 ) -> CaseList:
-    """The views of every unit of a level with an outcome; a patient has several. `only` as in `cases.cases`."""
-    listed = kept("level-cases", [evaluation.inputs_hash, level, group], lambda: _units(evaluation, level, group))
+    """The views of every unit of a level with an outcome; a patient has several.
+
+    Parameters
+    ----------
+    score : float, optional
+        Another threshold than the protocol's, at the levels of `level_thresholds.LEVELS`.
+    only : callable, optional
+        As in `cases.cases`.
+
+    Raises
+    ------
+    UserError
+        If the stored findings are no longer those that were evaluated.
+    """
+    if score is None:
+        listed = kept("level-cases", [evaluation.inputs_hash, level, group], lambda: _stored(evaluation, level, group))
+    else:
+        listed = _rows(level_thresholds.units_above(evaluation, level, group, score), level)
     rows = [(record, kind) for record, kind in listed if outcome in ("all", kind) and (only is None or only(record))]
-    return CaseList(project, evaluation.run_id, "views", float(evaluation.protocol["score_above"]), rows)
+    above = float(evaluation.protocol["score_above"]) if score is None else score
+    return CaseList(project, evaluation.run_id, "views", above, rows)
 
 
-def _units(evaluation: Evaluation, level: str, group: str) -> list[tuple[dict[str, Any], str]]:
+def first_cases(
+    project: Project, evaluation: Evaluation, level: str, group: str, outcome: str, score: float, most: int
+) -> tuple[int, list[Case]]:
+    """How many views `cases` lists at a threshold, and the first of them, of which alone pictures are looked up.
+
+    Raises
+    ------
+    UserError
+        If the stored findings are no longer those that were evaluated.
+    """
+    listed = _rows(level_thresholds.units_above(evaluation, level, group, score), level)
+    place = level_thresholds.in_order(evaluation)
+    rows = [row for row in listed if row[1] == outcome and row[0]["sample_id"] in place]
+    rows.sort(key=lambda row: place[row[0]["sample_id"]])
+    return len(rows), CaseList(project, evaluation.run_id, "views", score, rows[:most])[:]
+
+
+def _stored(evaluation: Evaluation, level: str, group: str) -> list[tuple[dict[str, Any], str]]:
     from detection.evaluation.levels import units_of
 
+    return _rows(units_of(result_of(evaluation), level, group), level)  # type: ignore[arg-type]
+
+
+def _rows(units: Iterable[Unit], level: str) -> list[tuple[dict[str, Any], str]]:
     of_lesion = level == "lesion"
     listed = []
-    for unit in units_of(result_of(evaluation), level, group):  # type: ignore[arg-type]
+    for unit in units:
         kind = "unscored"
         if unit.malignant is not None:
             kind = ("tp" if unit.positive else "fn") if unit.malignant else ("fp" if unit.positive else "tn")

@@ -140,5 +140,5 @@ def _figure(members: list[tuple[Run, dict[str, Any]]], project: Project, score_a
 
 
 def _viewer(project: Project, run: Run, exam: int, lesion: str, score_above: float) -> str:
-    query = urlencode({"run": run.pk, "score": f"{score_above:.3f}", "lesion": lesion})
+    query = urlencode({"run": run.pk, "score": f"{score_above:.3f}", "focus": lesion})
     return f"{reverse('viewer:case', args=[project.slug, exam])}?{query}"

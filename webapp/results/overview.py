@@ -14,7 +14,9 @@ from webapp.experiments.design import ENDPOINTS
 from webapp.experiments.models import Experiment, Run
 from webapp.experiments.views import chip
 from webapp.results import selectors
+from webapp.results.cases import OPEN, cases_address
 from webapp.results.comparison_figure import words_of
+from webapp.results.curves import Evaluated
 from webapp.results.verdict import Verdict, verdict
 
 COLOURS = {"sensitivity": "role:s1", "precision": "role:s2", "auc": "role:s3"}
@@ -30,8 +32,8 @@ def entries(shown: Iterable[Experiment], project: Project) -> list[dict[str, Any
     Returns
     -------
     list of dict
-        ``{"experiment", "url", "chip", "open", "why_locked", "endpoint", "looks", "verdict", "size", "ended"}``;
-        ``verdict`` None where nothing is shown.
+        ``{"experiment", "url", "cases_url", "chip", "open", "why_locked", "endpoint", "looks", "verdict", "size",
+        "ended"}``; ``verdict`` None where nothing is shown, and ``cases_url`` empty where nothing was compared.
     """
     return [_entry(one, project) for one in shown]
 
@@ -40,18 +42,31 @@ def _entry(one: Experiment, project: Project) -> dict[str, Any]:
     counts, looks = experiments.run_counts(one), selectors.looks(one)
     opened = counts.open and any(looks.values())
     test_set = one.primary_endpoint.split(":")[2]
+    answer = verdict(one) if opened else None
     return {
         "experiment": one,
         "url": reverse("results:experiment", args=[project.slug, one.number]),
+        "cases_url": _cases(one, project, answer) if answer is not None else "",
         "chip": chip(one),
         "open": counts.open,
         "why_locked": _why_locked(counts),
         "endpoint": ENDPOINTS.get(one.primary_endpoint, one.primary_endpoint),
         "looks": {selectors.TEST_SETS[key]: count for key, count in looks.items()},
-        "verdict": verdict(one) if opened else None,
+        "verdict": answer,
         "size": _size(one, test_set) if opened else None,
         "ended": Run.objects.filter(arm__experiment=one).aggregate(last=Max("ended"))["last"] if counts.open else None,
     }
+
+
+def _cases(one: Experiment, project: Project, answer: Verdict) -> str:
+    """Cases behind the declared difference: of the first seed that was compared."""
+    compared = next((seed for seed, value in answer.seeds if value is not None), None)
+    if compared is None or answer.arm is None or answer.reference is None:
+        return ""
+    run, other = (next(run for run in arm.runs.all() if run.seed == compared) for arm in (answer.arm, answer.reference))
+    beside = {"against": other.pk} if answer.measure == "sensitivity" else {}
+    row = Evaluated(run, answer.test_set, answer.group)
+    return cases_address(project, one.number)(row, answer.measure, **beside, **OPEN)
 
 
 def _why_locked(counts: experiments.RunCounts) -> str:
@@ -111,7 +126,7 @@ def forest(listed: list[dict[str, Any]]) -> dict[str, Any] | None:
                     "width": 0,
                 },
                 "customdata": [
-                    {"text": _said(one["experiment"], one["verdict"]), "url": one["url"]} for _, one in members
+                    {"text": _said(one["experiment"], one["verdict"]), "url": one["cases_url"]} for _, one in members
                 ],
                 "hovertemplate": "%{customdata.text}<extra></extra>",
             }

@@ -17,6 +17,8 @@ from detection.evaluation.protocol import Protocol, require_same_protocol
 from webapp.accounts.models import Project, User
 from webapp.experiments import selectors as experiments
 from webapp.experiments.models import Arm, Experiment, Run, RunState
+from webapp.registry.models import RegisteredModel
+from webapp.registry.selectors import models_of
 from webapp.results.kept import kept
 from webapp.results.models import Evaluation, TestSetLook
 
@@ -192,6 +194,12 @@ def why_missing(run: Run) -> str:
         RunState.FAILED: "undefined: the run failed",
         RunState.CANCELLED: "undefined: the run was cancelled",
     }.get(RunState(run.state), "undefined: the run has not ended")
+
+
+def models_of_runs(user: User | AnonymousUser, experiment: Experiment) -> list[tuple[Run, RegisteredModel | None]]:
+    """Every run of an experiment with the model it left, in the order of arms and seeds."""
+    left = {one.run_id: one for one in models_of(user, experiment.project).filter(run__arm__experiment=experiment)}
+    return [(run, left.get(run.pk)) for arm in experiment.arms.all() for run in arm.runs.all()]
 
 
 def looks(experiment: Experiment) -> dict[str, int]:

@@ -111,13 +111,21 @@ def record_part(*, actor: User, experiment: Experiment, part: str) -> None:
     UserError
         While runs are still open.
     """
-    if not TestSetLook.objects.filter(experiment=experiment, person=actor).exists():
-        record_look(actor=actor, experiment=experiment, test_sets=selectors.present_test_sets(experiment))
+    _count_first(actor, experiment)
     audit.record(actor=actor, action="results.part", project=experiment.project, target=experiment, part=part)
 
 
+def _count_first(actor: User, experiment: Experiment) -> None:
+    if not TestSetLook.objects.filter(experiment=experiment, person=actor).exists():
+        record_look(actor=actor, experiment=experiment, test_sets=selectors.present_test_sets(experiment))
+
+
 def record_cases(*, actor: User, experiment: Experiment, evaluation: Evaluation, asked: dict[str, Any]) -> None:
-    """Write down that a person opened the cases behind a number; part of the look that opened the number."""
+    """Write down that a person opened the cases behind a number.
+
+    Part of the look that opened the number; who has not opened the results yet is counted now.
+    """
+    _count_first(actor, experiment)
     audit.record(
         actor=actor,
         action="results.cases",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from detection.evaluation.protocol import Protocol
@@ -23,15 +23,13 @@ from webapp.results import (
     curves,
     exports,
     figures,
-    levels,
     overview,
     selectors,
     services,
     subgroups,
-    thresholds,
 )
 from webapp.results.comparison import changes_table, compare
-from webapp.results.forms import CasesForm
+from webapp.results.listed import listed
 from webapp.results.opening import actions, experiment_or_404, locked, tabs
 from webapp.results.training_amount import unequal_steps
 from webapp.results.verdict import verdict
@@ -90,11 +88,12 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "refusals": _refusals(found),
             "comparison": compared,
             "differences": {
-                "primary": [(row, address(row, row.measure)) for row in compared.primary],
-                "exploratory": [(row, address(row, row.measure)) for row in compared.exploratory],
+                "primary": [(row, address(row, row.measure, **row.beside)) for row in compared.primary],
+                "exploratory": [(row, address(row, row.measure, **row.beside)) for row in compared.exploratory],
             },
             "forests": comparison_figure.forests(compared, address) if compared.rows else [],
             "changes": changes_table(compared, address),
+            "models": selectors.models_of_runs(request.user, found),
         },
     )
 
@@ -196,60 +195,25 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     found = experiment_or_404(request, project, number)
     if not experiments.all_runs_ended(found):
         return locked(request, found)
-    form = CasesForm(request.GET)
-    if not form.is_valid():
-        raise Http404("The address names no number of these results.")
-    asked = form.cleaned_data
-    evaluated = selectors.evaluations(found)
-    evaluation = evaluated.get((asked["run"], asked["test_set"]))
-    against = evaluated.get((asked["against"], asked["test_set"]))
-    if evaluation is None or (asked["against"] and against is None):
-        raise Http404("This run was not evaluated on this test set.")
-    try:
-        at = None if asked["score"] is None else thresholds.outcomes_above(evaluation, asked["score"])
-    except UserError as error:
-        raise Http404(str(error)) from error
+    asked_for = listed(project, found, request.GET)
+    asked, evaluation, against = asked_for.asked, asked_for.evaluation, asked_for.against
+    all_cases = asked_for.cases
     services.record_cases(actor=request.user, experiment=found, evaluation=evaluation, asked=asked)
-    only = behind.bounded(asked["measure"], asked["at_least"], asked["below"])
-    if asked["subgroup"]:
-        only = subgroups.within(found, evaluation, asked["subgroup"])
-    listed = (
-        levels.cases(project, evaluation, asked["level"], asked["group"], asked["outcome"], only=only)
-        if asked["level"]
-        else behind.cases(
-            project,
-            evaluation,
-            asked["measure"],
-            asked["group"],
-            asked["outcome"],
-            reason=asked["reason"],
-            against=against,
-            at=at,
-            only=only,
-        )
-    )
-    page = Paginator(listed, A_PAGE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    query.pop("page", None)
-    options = []
-    offered = behind.OUTCOMES[asked["measure"]] | (behind.CHANGES if against else {})
-    query.pop("reason", None)
-    for outcome, label in offered.items():
-        query["outcome"] = outcome
-        options.append({"label": label, "url": f"?{query.urlencode()}", "active": outcome == asked["outcome"]})
+    if asked["open"] and all_cases:
+        return redirect(f"{all_cases[0].viewer_url}&{asked_for.walk}")
     return render(
         request,
         "results/cases.html",
         {
             "experiment": found,
             "run": evaluation.run,
-            "measure": selectors.MEASURES.get(asked["measure"]) or f"Views by {levels.LEVELS[asked['level']].lower()}",
-            "group": selectors.GROUPS[asked["group"]],
-            "test_set": selectors.TEST_SETS[asked["test_set"]],
+            "title": asked_for.title,
+            "walk": asked_for.walk,
+            "first": all_cases[0].viewer_url if all_cases else "",
             "number": None if asked["level"] else selectors.short(evaluation)[asked["measure"]][asked["group"]],
-            "options": options,
-            "actions": actions(request, project, request.GET.urlencode())
-            if asked["outcome"] in {"missed", "wrong", "gained", "lost"} and listed
+            "options": _outcomes(request, asked, against is not None),
+            "actions": actions(request, project, asked_for.query)
+            if asked["outcome"] in {"missed", "wrong", "gained", "lost"} and all_cases
             else [],
             "reason": asked["reason"],
             "against": against.run if against else None,
@@ -257,11 +221,23 @@ def cases(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "subgroup": subgroups.words(asked["subgroup"]),
             "at_least": asked["at_least"],
             "below": asked["below"],
-            "page": page,
+            "page": Paginator(all_cases, A_PAGE).get_page(request.GET.get("page")),
             "protocol": Protocol.from_json(evaluation.protocol),
             "of_findings": asked["measure"] in {"precision", "auc"},
         },
     )
+
+
+def _outcomes(request: HttpRequest, asked: dict[str, Any], compared: bool) -> list[dict[str, Any]]:
+    """The outcomes the list may be narrowed to, each with its address."""
+    query = request.GET.copy()
+    for name in ("page", "reason"):
+        query.pop(name, None)
+    options = []
+    for outcome, label in (behind.OUTCOMES[asked["measure"]] | (behind.CHANGES if compared else {})).items():
+        query["outcome"] = outcome
+        options.append({"label": label, "url": f"?{query.urlencode()}", "active": outcome == asked["outcome"]})
+    return options
 
 
 def _exported(request: HttpRequest, project: Project, number: int) -> Experiment | HttpResponse:

@@ -88,8 +88,12 @@ def runs_for(exam: Exam) -> QuerySet[Run]:
 
 def locked_experiments(exam: Exam) -> list[int]:
     """Numbers of the experiments that have finished runs on this exam, hidden because other runs are open."""
-    runs = _finished(exam).filter(_locked(exam))
-    return sorted(set(runs.values_list("arm__experiment__number", flat=True)))
+    return sorted(set(locked_runs(exam).values_list("arm__experiment__number", flat=True)))
+
+
+def locked_runs(exam: Exam) -> QuerySet[Run]:
+    """Finished runs on this exam that are hidden because other runs of their experiment are open."""
+    return _finished(exam).filter(_locked(exam))
 
 
 def _finished(exam: Exam) -> QuerySet[Run]:

@@ -15,14 +15,21 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.cases.models import Exam
 from webapp.core import registry
-from webapp.experiments.models import Run
 from webapp.registry.models import ModelApplication
 from webapp.registry.selectors import applications_on
 from webapp.results.selectors import TEST_SETS
-from webapp.viewer import layers, selectors, services, study
+from webapp.results.services import record_part
+from webapp.viewer import finder, layers, selectors, services, study
 from webapp.viewer.bundle import bundle
-from webapp.viewer.forms import LayerForm
-from webapp.viewer.neighbours import list_query, neighbours
+from webapp.viewer.neighbours import (
+    BEHIND,
+    FINDER,
+    Stop,
+    cases_behind,
+    list_query,
+    neighbours,
+    neighbours_behind,
+)
 
 KEY_HINTS = [
     {"keys": ["E"], "text": "low energy or recombined, hold to peek"},
@@ -38,49 +45,14 @@ KEY_HINTS = [
 ]
 
 
-def _chosen(request: HttpRequest, exam: Exam) -> tuple[Run | ModelApplication | None, float]:
-    """Run or application, and score, of the address.
-
-    Raises
-    ------
-    Http404
-        If the run is not a finished run of this project that looked at the case, the application did not, or both
-        are named.
-    """
-    form = LayerForm(request.GET)
-    if not form.is_valid():
-        raise Http404("The address names no run, application or score that could be shown.")
-    score = form.cleaned_data["score"] or 0.0
-    number, application = form.cleaned_data["run"], form.cleaned_data["application"]
-    if number is None and application is None:
-        return None, score
-    if number is not None and application is not None:
-        raise Http404("The address names both a run and an application.")
-    finder: Run | ModelApplication | None
-    if number is not None:
-        finder = selectors.runs_for(exam).filter(pk=number).first()
-    else:
-        finder = applications_on(exam).filter(number=application).first()
-    if finder is None:
-        raise Http404("No such run or application for this case.")
-    return finder, score
-
-
 @require_safe
 @project_page()
 def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """One exam in the viewer, with everything known about it beside the images."""
     exam = selectors.exam_or_404(project, number)
-    finder, _ = _chosen(request, exam)
     assert isinstance(request.user, User)
+    found = finder.finder(request.GET, exam, request.user)
     services.record_opening(actor=request.user, exam=exam, session=request.session)
-    kept = list_query(request.GET)
-    query = f"?{kept.urlencode()}" if kept else ""
-    around = neighbours(request.user, project, exam, kept)
-
-    def address(other: int | None) -> str:
-        return reverse("viewer:case", args=[project.slug, other]) + query if other is not None else ""
-
     return render(
         request,
         "viewer/case.html",
@@ -92,12 +64,9 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             "locked": selectors.locked_experiments(exam),
             "test_sets": TEST_SETS,
             "applications": applications_on(exam),
-            "finder": finder,
-            "neighbours": around,
-            "previous_url": address(around.previous),
-            "next_url": address(around.following),
-            "next_study": reverse("viewer:study", args=[project.slug, around.following]) if around.following else "",
-            "cases_query": query,
+            "finder": found.shown,
+            "absent": found.absent,
+            **_way(request, project, exam),
             "panels": _panels(request, project, exam),
             "hints": KEY_HINTS,
             "pictures": [
@@ -107,6 +76,44 @@ def case(request: HttpRequest, project: Project, number: int) -> HttpResponse:
             ],
         },
     )
+
+
+def _way(request: HttpRequest, project: Project, exam: Exam) -> dict[str, Any]:
+    """The list the case stands in: where, what comes before and after, and the way back."""
+    assert isinstance(request.user, User)
+    query = list_query(request.GET)
+    behind = cases_behind(request.user, project, str(query[BEHIND])) if BEHIND in query else None
+    if behind is None:
+        around = neighbours(request.user, project, exam, query)
+        back = reverse("cases:list", args=[project.slug]) + (f"?{query.urlencode()}" if query else "")
+    else:
+        record_part(actor=request.user, experiment=behind.experiment, part="cases in the viewer")
+        around = neighbours_behind(behind, exam, request.GET.get("focus", ""))
+        back = f"{reverse('results:cases', args=[project.slug, behind.experiment.number])}?{behind.query}"
+
+    def address(stop: Stop | None) -> str:
+        if stop is None:
+            return ""
+        onwards = query.copy()
+        for name in FINDER:
+            if value := request.GET.get(name):
+                onwards[name] = value
+        if stop.focus:
+            onwards["focus"] = stop.focus
+        return reverse("viewer:case", args=[project.slug, stop.number]) + (f"?{onwards.urlencode()}" if onwards else "")
+
+    following = around.following
+    return {
+        "neighbours": around,
+        "behind": behind,
+        "back_url": back,
+        "previous_url": address(around.previous),
+        "next_url": address(following),
+        # another lesion of the same case needs no other images
+        "next_study": reverse("viewer:study", args=[project.slug, following.number])
+        if following and following.number != exam.number
+        else "",
+    }
 
 
 @require_safe
@@ -127,18 +134,18 @@ def study_json(request: HttpRequest, project: Project, number: int) -> HttpRespo
 def layers_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
     """Annotation, synthetic and prediction layers of the case; predictions on a test set count as a look at it."""
     exam = selectors.exam_or_404(project, number)
-    finder, score = _chosen(request, exam)
-    run = finder.model.run if isinstance(finder, ModelApplication) else finder
+    assert isinstance(request.user, User)
+    found = finder.finder(request.GET, exam, request.user)
+    if found.absent is not None:
+        raise Http404(found.absent.words)
+    shown = found.shown
+    run = shown.model.run if isinstance(shown, ModelApplication) else shown
     split = selectors.split_in(run, exam) if run is not None else None
     if run is not None and split in TEST_SETS:
-        assert isinstance(request.user, User)
         services.record_predictions(actor=request.user, run=run, test_set=split, session=request.session)
-    shown = (
-        layers.layers(exam, application=finder, score=score)
-        if isinstance(finder, ModelApplication)
-        else layers.layers(exam, run=finder, score=score)
-    )
-    return _private(JsonResponse(shown))
+    if isinstance(shown, ModelApplication):
+        return _private(JsonResponse(layers.layers(exam, application=shown, score=found.score)))
+    return _private(JsonResponse(layers.layers(exam, run=shown, score=found.score)))
 
 
 def _private(response: HttpResponse) -> HttpResponse:

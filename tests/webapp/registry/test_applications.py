@@ -262,6 +262,10 @@ def test_an_address_names_a_run_or_an_application_of_this_case(complete: ModelAp
     later = records.make_exam(complete.project)
     run = complete.model.run_id
     seen = of_split(complete, "train").view.exam
+    page = client.get(reverse("viewer:case", args=["study", later.number]), {"application": 1, "score": 0.3})
+    assert page.context["absent"].words == "The model was not applied to this case, or could not read it."
+    assert page.context["previous_url"].endswith("?application=1&score=0.3")
+    assert "Model 1" in page.context["absent"].label
     for exam, query in (
         (later, {"application": 1}),
         (seen, {"application": 9}),

@@ -12,6 +12,14 @@ from webapp.accounts.models import Project, User
 from webapp.datasets.models import DatasetVersion
 from webapp.experiments.models import Experiment
 from webapp.results import stored
+from webapp.results.cases import CaseList
+
+
+def listed(client: Client, url: str) -> CaseList:
+    """The cases that a mark of a figure opens in the viewer."""
+    assert url.endswith("&open=first")
+    cases: CaseList = client.get(url.removesuffix("&open=first")).context["page"].paginator.object_list
+    return cases
 
 
 @pytest.fixture(autouse=True)

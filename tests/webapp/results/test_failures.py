@@ -47,7 +47,7 @@ def test_each_part_of_a_bar_opens_as_many_cases_as_it_is_long(
         assert page.paginator.count == part["count"]
         if place:
             assert all(case.reason == reasons[place] for case in page.object_list)
-        assert panel["figure"]["data"][place]["customdata"][0]["url"] == part["url"]
+        assert panel["figure"]["data"][place]["customdata"][0]["url"] == f"{part['url']}&open=first"
 
 
 def test_while_runs_are_open_misses_are_closed(experiment: Experiment, client: Client) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score, roc_auc_score
 
+from detection.evaluation.levels import level_numbers
+from detection.evaluation.protocol import Protocol, UnitScore
+from detection.evaluation.test_set import evaluate
 from tests.webapp.experiment_records import finish_all, graded
 from webapp.accounts.models import Project
 from webapp.cases.models import View
-from webapp.experiments.models import Experiment
+from webapp.experiments.models import Experiment, Prediction
 from webapp.experiments.sample_sets import view_id
-from webapp.results import levels, models
+from webapp.results import level_thresholds, levels, models, thresholds
 from webapp.results.cases import cases_address
 from webapp.results.models import Evaluation
 
@@ -105,10 +109,74 @@ def test_every_number_opens_the_views_of_its_units(ended: Experiment, project: P
             assert all("score=" in case.viewer_url and f"run={row['run'].pk}" in case.viewer_url for case in listed)
 
 
+@pytest.mark.parametrize("level", ["image", "breast", "patient"])
+@pytest.mark.parametrize("rule", ["max", "mean", "noisy-or"])
+def test_counts_at_a_step_are_those_of_an_evaluation_at_that_threshold(
+    ended: Experiment, project: Project, level: str, rule: UnitScore
+) -> None:
+    evaluation = Evaluation.objects.filter(test_set="internal_test")[1]
+    protocol = replace(Protocol.from_json(evaluation.protocol), unit_score=rule, resamples=100)
+    evaluation.protocol, evaluation.inputs_hash = protocol.to_json(), f"{rule}-{level}"
+
+    counted = level_thresholds.counts(evaluation, level, "malignant")
+
+    for step in (0, 40, 100, 450, 999):
+        at = replace(protocol, score_above=step / 1000)
+        there = level_numbers(evaluate(thresholds.evaluated_images(evaluation), at), [level])[level]  # type: ignore[list-item, index]
+        assert counted["found"][step] == (there.sensitivity.numerator or 0)
+        assert counted["wrong"][step] == counted["negatives"] - (there.specificity.numerator or 0)
+        assert (counted["lesions"], counted["negatives"]) == (there.sensitivity.n, there.specificity.n)
+        units = level_thresholds.units_above(evaluation, level, "malignant", step / 1000)
+        assert [(one.key, one.positive, one.score) for one in units] == [
+            (one.key, one.positive, one.score) for one in there.units
+        ]
+
+
+@pytest.mark.parametrize("outcome", ["fn", "tp", "fp", "tn"])
+def test_the_views_below_the_slider_are_those_of_the_whole_list(
+    ended: Experiment, project: Project, client: Client, outcome: str
+) -> None:
+    evaluation = Evaluation.objects.filter(test_set="external_test")[2]
+    asked = {"run": evaluation.run_id, "test_set": "external_test", "group": "malignant", "outcome": outcome}
+    for level in level_thresholds.LEVELS:
+        total, first = levels.first_cases(project, evaluation, level, "malignant", outcome, 0.35, 4)
+        query = asked | {"measure": "views", "level": level, "score": "0.350"}
+        whole = client.get(CASES, query).context["page"].paginator.object_list
+        below = client.get("/study/results/1/threshold/", asked | {"level": level, "step": 350})
+
+        assert total == len(whole) == below.context["total"] and first == whole[:4]
+        assert all("score=0.350" in case.viewer_url for case in first)
+        assert client.get(below.context["all_url"]).context["page"].paginator.count == total
+
+
+def test_the_curves_move_the_threshold_at_the_level_of_the_address(ended: Experiment, client: Client) -> None:
+    page = client.get("/study/results/1/curves/", {"level": "breast", "step": "420"})
+
+    (sets,) = {tuple(run["sets"]) for run in page.context["slider"]["runs"]}
+    assert sets == ("internal_test", "external_test") and page.context["start"] == 420
+    words = page.content.decode()
+    assert "counted per breast" in words and "Specificity, internal" in words and 'value="420"' in words
+    assert "False positives per image, internal" not in words
+    assert "Counted per lesion on a view, as FROC is by definition" in words
+
+    other = client.get("/study/results/1/curves/", {"level": "breast", "group": "malignant_mass"})
+    assert "a whole breast is not of one lesion type" in other.content.decode()
+    for query in ({"level": "lesion"}, {"step": "1000"}, {"step": "x"}):
+        assert client.get("/study/results/1/curves/", query).status_code == 404
+
+
+def test_findings_that_changed_after_the_evaluation_offer_no_threshold(ended: Experiment) -> None:
+    evaluation = Evaluation.objects.filter(test_set="internal_test")[0]
+    Prediction.objects.filter(run=evaluation.run, split="internal_test").delete()
+
+    assert level_thresholds.counts(evaluation, "image", "malignant") == {"reason": thresholds.CHANGED}
+
+
 @pytest.mark.parametrize(
     "query",
     [{"measure": "views"}, {"level": "patient"}, {"measure": "views", "level": "lesion on a view"},
-     {"at_least": "0.5"}, {"measure": "views", "level": "image", "outcome": "missed"}],
+     {"at_least": "0.5"}, {"measure": "views", "level": "image", "outcome": "missed"},
+     {"measure": "views", "level": "lesion", "score": "0.5"}],
 )  # fmt: skip
 def test_views_are_listed_for_a_level_and_lesions_have_no_probability(
     ended: Experiment, client: Client, query: dict[str, str]

@@ -65,7 +65,7 @@ def test_every_point_opens_its_lesion_in_the_viewer(ended: Experiment, project: 
     for violin, marks, row in zip(violins, points, panel["rows"], strict=True):
         assert violin["y"] == marks["y"] and np.mean(marks["y"]) == pytest.approx(row["found"]["value"])
         data = marks["customdata"][0]
-        assert f"run={row['run'].pk}" in data["url"] and "score=0.100" in data["url"] and "lesion=" in data["url"]
+        assert f"run={row['run'].pk}" in data["url"] and "score=0.100" in data["url"] and "focus=" in data["url"]
         assert client.get(data["url"]).status_code == 200
 
 

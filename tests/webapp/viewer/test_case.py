@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from tests.webapp import records
 from tests.webapp.viewer.constructed import SQUARE, Constructed, add_run, add_synthetic, construct, pixels, store
 from webapp.accounts.models import User
 from webapp.annotations.models import Annotation
@@ -132,8 +133,9 @@ def test_findings_on_a_test_set_stay_locked_until_every_run_of_the_experiment_ha
     page = read(client_of_observer, case, "case").content.decode()
     assert "200 %, seed 1" not in page
     assert LOCKED in page
-    for name in ("case", "layers"):
-        assert read(client_of_observer, case, name, run=run.pk).status_code == 404
+    assert read(client_of_observer, case, "layers", run=run.pk).status_code == 404
+    chosen = read(client_of_observer, case, "case", run=run.pk)
+    assert chosen.context["absent"].words == "Findings on this test case are locked until the runs of experiment 1 end."
     assert not results.TestSetLook.objects.exists()
 
     Run.objects.filter(pk=other.pk).update(state=RunState.FAILED)
@@ -225,6 +227,31 @@ def test_next_and_previous_keep_the_filter(case: Constructed, client_of_observer
     assert f'data-next="{following}?site=phantoms"' in page
     assert 'data-previous=""' in page
     assert "1 of 2" in page
+
+
+def test_whose_findings_are_shown_goes_along_to_a_case_that_has_none(
+    case: Constructed, run: Run, client_of_observer: Client
+) -> None:
+    construct(case.project, number=2)
+    page = read(client_of_observer, case, "case", run=run.pk, score=0.5, site="phantoms", kind="recombined")
+    following = reverse("viewer:case", args=[case.project.slug, 2])
+    assert page.context["next_url"] == f"{following}?site=phantoms&run={run.pk}&score=0.5"
+
+    page = client_of_observer.get(page.context["next_url"])
+
+    option = f'<option value="{run.pk}" data-absent="This run did not look at this case." selected>'
+    assert option in page.content.decode()
+    assert page.context["previous_url"].endswith(f"run={run.pk}&score=0.5")
+    layers = reverse("viewer:layers", args=[case.project.slug, 2])
+    assert client_of_observer.get(layers, {"run": run.pk}).status_code == 404
+    assert read(client_of_observer, case, "case", run=999_999).status_code == 404
+
+
+def test_a_run_of_another_project_is_not_even_named(case: Constructed, client_of_observer: Client) -> None:
+    elsewhere = construct(records.make_project("elsewhere"))
+    foreign = add_run(elsewhere, split="train", boxes=[])
+    for name in ("case", "layers"):
+        assert read(client_of_observer, case, name, run=foreign.pk).status_code == 404
 
 
 def test_the_page_asks_the_database_the_same_for_one_and_for_many_views(
