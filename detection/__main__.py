@@ -1,4 +1,4 @@
-"""Command line: ``python -m detection train``, ``predict`` and ``clean``."""
+"""Command line: ``python -m detection train``, ``predict``, ``clean`` and ``presets``."""
 
 from __future__ import annotations
 

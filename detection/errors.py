@@ -43,7 +43,7 @@ class ProcessLost(DetectionError):
 
 
 class OutOfMemory(DetectionError):
-    """The device's memory does not hold a training step."""
+    """The memory of a device is full."""
 
 
 class NonFiniteLoss(DetectionError):

@@ -1,7 +1,7 @@
 """Documented, checked fields for configuration dataclasses (standard library only).
 
 A field carries everything a form needs: label, group, unit, limits, choices and help. `specification`
-turns a dataclass into plain dictionaries; `problems` checks values against the same declaration.
+turns a dataclass into plain dictionaries; `FieldSpecification.problem` checks values against the same declaration.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class MaskRCNNDetector:
         ------
         UnreadableModel
             If the folder holds none, an unfinished one, or a damaged one.
-        DeviceUnavailable
+        DeviceUnavailable, OutOfMemory
         """
         chosen = resolve(members(device)[0])
         try:
@@ -171,7 +171,8 @@ class MaskRCNNDetector:
             model.load_state_dict(load_file(path))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise UnreadableModel(f"{path.name} cannot be read as weights of this model.", advice) from error
-        self._model = model.to(device).eval()
+        with memory_errors(device):
+            self._model = model.to(device).eval()
         self._configuration = configuration
         self._outcome = outcome
         self._device = device

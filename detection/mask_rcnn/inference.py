@@ -82,14 +82,13 @@ def find(
         pixels = channels[tile.row0 : tile.row1, tile.column0 : tile.column1].transpose(2, 0, 1)
         image = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float().div_(255)
         features, network_shape, detections = detect(model, image)
-        seen.append((features, network_shape, detections))
-        for row in range(len(detections.scores)):
-            x1, y1, x2, y2 = (float(value) for value in detections.boxes[row])
-            box = tile.box_to_image((x1, y1, x2, y2))
-            label, score = int(detections.labels[row]), float(detections.scores[row])
-            malignancy = probability_of_malignancy(
-                detections.probabilities[row], label, score, configuration.malignancy_from
-            )
+        if configuration.contours:
+            seen.append((features, network_shape, detections))
+        # Fetched from the device in one go, not number by number.
+        corners, scores, labels = (part.tolist() for part in (detections.boxes, detections.scores, detections.labels))
+        for row, probabilities in enumerate(detections.probabilities.cpu()):
+            box, score, label = tile.box_to_image(corners[row]), scores[row], labels[row]
+            malignancy = probability_of_malignancy(probabilities, label, score, configuration.malignancy_from)
             cut = touches_inner_edge(box, tile, shape)
             candidates.append(_Candidate(index, row, box, score, label, malignancy, cut))
     kept = merge(

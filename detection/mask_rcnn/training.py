@@ -28,6 +28,7 @@ from detection.mask_rcnn.view_store import prepare_views
 from detection.mask_rcnn.weights import load_initial_weights
 from detection.sample_set import SampleSet
 from detection.training import checkpoints, randomness
+from detection.training.devices import computes_in_bfloat16
 from detection.training.loop import BEST, TrainingLoop
 from detection.training.processes import Processes
 from detection.view_cache import StoredView
@@ -107,7 +108,7 @@ def train(
             "training": {"name": training.name, **sets[0].counts},
             "validation": {"name": validation.name, **sets[1].counts},
             "initial_weights": origin,
-            "environment": _environment(device, share.count),
+            "environment": _environment(device, share.count, configuration),
         },
     )
     processes.by_first(lambda: _write_text(directory / OUTCOME, outcome.to_json()))
@@ -185,10 +186,12 @@ def read_outcome(directory: Path) -> TrainingOutcome:
         raise UnreadableModel(f"{OUTCOME} is damaged or missing.", "Remove it to train again.") from error
 
 
-def _environment(device: torch.device, processes: int) -> dict[str, Any]:
+def _environment(device: torch.device, processes: int, configuration: MaskRCNNConfiguration) -> dict[str, Any]:
+    mixed = configuration.mixed_precision and computes_in_bfloat16(device)
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine(),
         "device_type": device.type,
+        "precision": "bfloat16 and float32" if mixed else "float32",
         "processes": processes,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),

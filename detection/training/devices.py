@@ -74,7 +74,7 @@ def memory_errors(device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemory(
-            f"The memory of {device} does not hold a training step.",
-            "Lower batch_size, input_min_size or input_max_size, use half-size tiles or, on CUDA, mixed_precision; "
+            f"The memory of {device} is full.",
+            "Lower batch_size, input_min_size or input_max_size, use smaller sub-images or, on CUDA, mixed_precision; "
             "training goes on from its last checkpoint only if the configuration stays the same.",
         ) from error

@@ -307,6 +307,7 @@ def test_two_classes_give_findings_that_do_not_name_a_type(views: Any, tmp_path:
     outcome = detector.fit(samples, samples, configuration, directory=tmp_path / "run", **quiet)
     assert outcome.record["training"]["lesions: malignant other"] == 1
     assert outcome.record["training"]["lesions: benign other"] == 1
+    assert outcome.record["environment"]["precision"] == "float32"
     weights = load_file(tmp_path / "run" / "best.safetensors")
     assert weights["roi_heads.box_predictor.cls_score.weight"].shape[0] == 3
 
@@ -330,15 +331,6 @@ def test_sample_predictions_are_written_in_view_pixels_and_change_no_weight(
     found = read_findings(tmp_path / "2" / "samples" / "epoch-002.json")
     assert list(found) == [sample.sample_id for sample in validation.samples if sample.lesions]
     assert not (tmp_path / "0" / "samples").exists()
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is present")
-def test_mixed_precision_trains_on_cuda(views: Any, tmp_path: Path, quiet: dict[str, Any]) -> None:
-    samples = views([MASS], [CLUSTER])
-    on_device = {**quiet, "device": "cuda"}
-    outcome = MaskRCNNDetector().fit(samples, samples, modern_small(), directory=tmp_path / "run", **on_device)
-    assert all(np.isfinite(entry.training_loss) for entry in outcome.curve)
 
 
 def test_balanced_sampling_shows_every_class_equally_often(views: Any, tmp_path: Path) -> None:
