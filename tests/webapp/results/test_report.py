@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytest
 from django.test import Client
 from django.urls import reverse
+from reportlab.lib.colors import HexColor
 
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
@@ -28,11 +32,13 @@ from webapp.experiments.models import Experiment
 from webapp.jobs import places
 from webapp.jobs import services as jobs
 from webapp.jobs.execution import run_here
-from webapp.results import models, selectors
+from webapp.results import calibration, curves, failures, levels, models, outlines, selectors
+from webapp.results.comparison import compare
 from webapp.results.models import Report
 from webapp.results.reports import registry, services
 from webapp.results.reports.basis import Basis
-from webapp.results.reports.content import Heading, ReportSection, Section, Table, Text
+from webapp.results.reports.content import Heading, ReportSection, Section, Series, Table, Text
+from webapp.results.reports.drawing import PARTS, _line
 from webapp.results.reports.opening import title_page
 from webapp.results.reports.words import cell
 
@@ -72,7 +78,10 @@ def made(actor: User, experiment: Experiment) -> Report:
 
 def text_of(path: Path) -> list[str]:
     document = pypdfium2.PdfDocument(path)
-    pages = [page.get_textpage().get_text_bounded().replace("\r\n", " ").replace("\n", " ") for page in document]
+    pages = [
+        page.get_textpage().get_text_bounded().replace("\r\n", " ").replace("\n", " ").replace("\u00a0", " ")
+        for page in document
+    ]
     document.close()
     return pages
 
@@ -88,9 +97,8 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
     assert len(pages) == report.pages and report.sha256 == files.sha256(path)
     assert "Hypothesis: Synthetic clusters raise sensitivity." in pages[0]
     assert "Sensitivity, all malignant lesions, internal test" in pages[0]
-    for row in selectors.rows(evaluated):
-        for number in row.numbers.values():
-            assert cell(number) in words
+    for number in shown(evaluated):
+        assert cell(number) in words, number
     result = evaluated.arms.all()[0].runs.all()[0].evaluations.get(test_set="internal_test").result
     for digest in (
         Protocol.from_json(evaluated.protocol).digest(),
@@ -108,6 +116,42 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
         assert all(part in caption for part in ("n: ", "Method: ", "Protocol ", "Hashes: ")), caption
 
 
+def shown(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """Intervals that the pages show for every group of lesions."""
+    for row in selectors.rows(experiment):
+        yield from row.numbers.values()
+    for evaluation in selectors.evaluations(experiment).values():
+        for group in selectors.GROUPS:
+            merits = curves.merits(curves.curve(evaluation, group))
+            yield from (merits[name] for name in ("CPM", "AP", "AFROC", "wAFROC"))
+            dice = outlines.numbers(evaluation, group)
+            yield from (dice["found"], dice["every"])
+        for body in levels.numbers(evaluation, "malignant").values():
+            yield from (body[name] for name in levels.COLUMNS if body[name]["value"] is not None)
+        for body in levels.classified(evaluation, "malignant").values():
+            yield from (*body["sensitivity"].values(), body["auc_conditional"], body["auc_end_to_end"])
+        for what in calibration.WHAT:
+            yield calibration.numbers(evaluation, what)["equal_width"]["brier"]
+    for one in compare(experiment).primary:
+        yield one.interval
+
+
+def test_arms_stay_apart_in_print_without_colour() -> None:
+    def grey(colour: str) -> float:
+        red, green, blue = HexColor(colour).rgb()
+        return float(0.3 * red + 0.59 * green + 0.11 * blue)
+
+    looks = {
+        (repr(line.strokeDashArray), line.strokeWidth)
+        for line in (_line([(0, 0), (1, 1)], Series("", (), dash=arm)) for arm in range(8))
+    }
+    assert len(looks) == 8
+    plain = sorted(grey(fill) for fill, angle in PARTS if angle is None)
+    assert all(second - first > 0.2 for first, second in pairwise([*plain, 1.0]))
+    hatched = [angle for _, angle in PARTS if angle is not None]
+    assert len(set(hatched)) == len(hatched) and len(PARTS) == len(failures.COLOURS)
+
+
 def test_bookmarks_metadata_and_fonts(evaluated: Experiment, researcher: User) -> None:
     report = made(researcher, evaluated)
     document = pypdfium2.PdfDocument(files.absolute(report.file))
@@ -123,7 +167,9 @@ def test_bookmarks_metadata_and_fonts(evaluated: Experiment, researcher: User) -
                 "Numbers",
                 "Paired differences",
                 "Levels",
-                "Curves, calibration and overlap",
+                "Curves",
+                "Calibration and net benefit",
+                "Outlines",
                 "Misses and subgroups",
                 "Limitations and looks",
                 "Checklists",

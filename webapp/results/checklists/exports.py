@@ -36,7 +36,7 @@ def as_csv(basis: Basis) -> str:
 
 def _rows(basis: Basis) -> Iterator[dict[str, Any]]:
     kept = basis.experiment.reproducibility
-    digests = sorted({one.result["test_set_digest"] for one in basis.evaluations.values()})
+    digests = [digest for test_set in basis.test_sets for digest in basis.digests(test_set)]
     for entry in entries(basis):
         for checklist, items in (entry.topic.items or {"": ""}).items():
             yield {

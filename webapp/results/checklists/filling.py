@@ -18,8 +18,17 @@ from webapp.results import selectors
 from webapp.results.checklists.topics import TOPICS, Topic
 from webapp.results.models import ChecklistAnswer
 from webapp.results.reports.basis import SHORT, Basis
+from webapp.results.reports.words import looks
 
-RESULTS, MISSES, CURVES, DATA = "results:experiment", "results:failures", "results:curves", "dataset"
+RESULTS, MISSES, CALIBRATION, OUTLINES, DATA = (
+    "results:experiment",
+    "results:failures",
+    "results:calibration",
+    "results:outlines",
+    "dataset",
+)
+EPOCHS = {"validation_loss": "with the lowest validation loss", "last": "the last"}
+"""Of the configuration of a detector → words."""
 
 
 @dataclass(frozen=True)
@@ -195,17 +204,20 @@ def _performance(basis: Basis) -> Filled:
             "over all others, which are exploratory.",
         ),
         "",
-        "Numbers; Paired differences",
+        "Numbers; Paired differences; Levels; Curves",
         RESULTS,
     )
 
 
 def _calibration(basis: Basis) -> Filled:
     return Filled(
-        ("Calibration of the probability of malignancy on located findings: curve, Brier score, error, intercept.",),
+        (
+            "Malignancy probability of located findings, and score of whole views: reliability, Brier score, error, "
+            "intercept and slope, recalibration on validation views, decision curve.",
+        ),
         "",
-        "Curves, calibration and overlap",
-        CURVES,
+        "Calibration and net benefit",
+        CALIBRATION,
     )
 
 
@@ -217,21 +229,24 @@ def _segmentation(basis: Basis) -> Filled:
         return Filled(
             (f"Overlap is measured on the {basis.protocol.iou_of}; no Dice of outlines is stored.",),
             "Outlines were not evaluated.",
-            "Curves, calibration and overlap",
-            CURVES,
+            "Outlines",
+            OUTLINES,
         )
     return Filled(
         (f"Dice of {count(outlined)} found lesion views over all runs and test sets.",),
         "",
-        "Curves, calibration and overlap",
-        CURVES,
+        "Outlines",
+        OUTLINES,
     )
 
 
 def _subgroups(basis: Basis) -> Filled:
     return Filled(
-        ("Sensitivity by lesion type, size, site, vendor, age and view, as far as recorded, with n and intervals.",),
-        "Density, ethnicity and symptoms are not among the records.",
+        (
+            "Sensitivity by lesion type, size, site, vendor, age, density and view, as far as recorded, with n and "
+            "intervals.",
+        ),
+        "Ethnicity and symptoms are not among the records.",
         "Misses and subgroups",
         MISSES,
     )
@@ -242,12 +257,7 @@ def _external(basis: Basis) -> Filled:
     return Filled(
         (
             f"Test sets: {' and '.join(names) or 'none'}; locked until every run had ended.",
-            "Openings: "
-            + (
-                ", ".join(f"{selectors.TEST_SETS[name]} {count(number)}" for name, number in basis.looks.items())
-                or "none"
-            )
-            + ".",
+            f"Openings: {looks(basis)}.",
         ),
         "" if "external_test" in basis.test_sets else "There is no external test set.",
         "Numbers",
@@ -276,9 +286,11 @@ def _model(basis: Basis) -> Filled:
     kept: dict[str, Any] = basis.experiment.reproducibility
     environment = kept.get("environment") or {}
     settings = basis.experiment.version.split_settings
+    kept_epochs = {arm.configuration.get("values", {}).get("best_epoch") for arm in basis.arms}
+    epochs = {EPOCHS.get(one, "not recorded") for one in kept_epochs}
     return Filled(
         (
-            f"Epoch with the lowest validation loss; score threshold {basis.protocol.score_above:g} fixed by the "
+            f"Epoch kept: {' or '.join(sorted(epochs))}; score threshold {basis.protocol.score_above:g} fixed by the "
             f"protocol before training; validation {percent(settings.get('validation_share'))} of the patients that "
             "are not for test.",
             f"Code: commit {(kept.get('commit') or 'not in a repository')}, source "

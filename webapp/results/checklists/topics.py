@@ -51,7 +51,7 @@ TOPICS = {
         Topic("flow", "Flow of counts, exclusions", "8, 33", "2 (0.0735)", TO_VERIFY,
               "Why exams were not chosen for the dataset, with counts."),
         Topic("demographics", "Demographics per partition", "34", "19 (0.0300)", TO_VERIFY,
-              "Characteristics that are not recorded: density, symptoms, ethnicity; tests if any."),
+              "Characteristics that are not recorded, such as symptoms and ethnicity; tests if any."),
         Topic("reference", "Reference standard, annotators, their variability", "14, 15, 16, 17, 18",
               "3 (0.0919), 10 (0.0112)", TO_VERIFY,
               "Qualification of the annotators, how disagreement was settled, and agreement between them."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from detection.configuration import ConfigurationError, MaskRCNNConfiguration
-from detection.preset import differences, presets
+from detection.preset import Difference, differences, presets
 from webapp.core.templatetags.cemlab import count
 from webapp.experiments.models import Arm, Run
 from webapp.results import selectors
@@ -29,7 +29,7 @@ def arms(basis: Basis) -> Section:
         Heading("Code and environment"),
         Facts(
             (
-                ("Code", f"commit {kept.get('commit') or 'not in a repository'}"),
+                ("Code", f"commit {kept['commit']}" if kept.get("commit") else "not in a repository"),
                 ("Source hash", str(kept.get("source_hash") or "not recorded")),
                 ("Data hash", str(kept.get("data_hash") or "not recorded")),
                 ("Device", basis.experiment.device),
@@ -49,7 +49,7 @@ def _recipe(arm: Arm) -> list[tuple[str, str]]:
         ("Detector", f"{arm.family}, preset {arm.preset}"),
         ("Differs from the preset", _changes(arm)),
         ("Synthetic ratio", _ratio(arm)),
-        ("Synthetic cases", _synthetic(arm.synthetic_record)),
+        ("Synthetic cases", _synthetic(arm)),
         ("Seeds", ", ".join(str(run.seed) for run in arm.runs.all())),
     ]
 
@@ -70,24 +70,26 @@ def _changes(arm: Arm) -> str:
         return "not known: the stored configuration is that of another version"
     changed = differences(preset, configuration)
     return (
-        "; ".join(
-            f"{one.label.lower()} {one.value}{f' {one.unit}' if one.unit else ''} (preset {one.preset_value})"
-            for one in changed
-        )
+        "; ".join(f"{one.label.lower()} {one.value}{_unit(one)} (preset {one.preset_value})" for one in changed)
         or "in nothing"
     )
 
 
-def _synthetic(record: dict[str, Any]) -> str:
+def _unit(changed: Difference) -> str:
+    """With a space; none where the label says it."""
+    return f" {changed.unit}" if changed.unit and changed.unit != changed.label.lower() else ""
+
+
+def _synthetic(arm: Arm) -> str:
     said = []
-    for malignancy, number in record.items():
+    for malignancy, number in arm.synthetic_record.items():
         lost = ", ".join(
             f"{number[why]} {words}"
             for why, words in (("rejected", "rejected"), ("unmade", "not made"))
             if number.get(why)
         )
         said.append(f"{malignancy} {number['used']} of {number['asked']} asked for" + (f" ({lost})" if lost else ""))
-    return "; ".join(said) or "none"
+    return "; ".join(said) or ("not recorded" if arm.ratio_benign or arm.ratio_malignant else "none")
 
 
 def _runs(basis: Basis) -> Table:

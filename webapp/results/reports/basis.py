@@ -18,6 +18,7 @@ from webapp.results import selectors
 from webapp.results.models import ChecklistAnswer, Evaluation
 
 SCHEMA = "cemlab.report/1"
+EXTERNAL = "external_test"
 SHORT = 12
 """Digits of a hash in a caption; the report lists them in full once."""
 
@@ -55,6 +56,11 @@ class Basis:
         """By arm and seed."""
         return [run for arm in self.arms for run in arm.runs.all()]
 
+    @property
+    def several_seeds(self) -> bool:
+        """Whether the seeds of an arm have a range."""
+        return len(self.experiment.seeds) > 1
+
     @cached_property
     def origins(self) -> set[str]:
         """Origins of the views of the dataset version: real, phantom."""
@@ -86,19 +92,23 @@ class Basis:
         for test_set in test_sets if test_sets is not None else self.test_sets:
             members = self.evaluated(test_set)
             if members:
-                result = members[0][1].result
+                facts = selectors.short(members[0][1])
                 parts.append(
-                    f"{selectors.TEST_SETS[test_set]} {count(result['images'])} views of "
-                    f"{count(result['patients'])} patients"
+                    f"{selectors.TEST_SETS[test_set]} {count(facts['images'])} views of "
+                    f"{count(facts['patients'])} patients"
                 )
         return ", ".join(parts) or "no evaluation"
 
+    def digests(self, test_set: str) -> list[str]:
+        """SHA-256 of the views, patients and lesions of a test set: one, as `selectors.evaluations` sees to."""
+        return sorted({selectors.short(one)["test_set_digest"] for _, one in self.evaluated(test_set)})
+
     def _hashes(self, test_sets: list[str]) -> str:
-        digests = []
-        for test_set in test_sets:
-            found = sorted({one.result["test_set_digest"][:SHORT] for _, one in self.evaluated(test_set)})
-            if found:
-                digests.append(f"{selectors.TEST_SETS[test_set]} test set {', '.join(found)}")
+        digests = [
+            f"{selectors.TEST_SETS[test_set]} test set {digest[:SHORT]}"
+            for test_set in test_sets
+            for digest in self.digests(test_set)
+        ]
         data = (self.experiment.reproducibility.get("data_hash") or "not recorded")[:SHORT]
         code = (self.experiment.reproducibility.get("source_hash") or "not recorded")[:SHORT]
         return f"Hashes: {'; '.join([*digests, f'data {data}', f'code {code}'])}."

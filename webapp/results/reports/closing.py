@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from webapp.core.templatetags.cemlab import count
-from webapp.results import selectors
+from webapp.results import levels, selectors
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Block, Facts, Heading, Section, Table, Text
-from webapp.results.reports.words import phantom_warning
+from webapp.results.reports.words import looks, phantom_warning
 
 
 def limitations(basis: Basis) -> Section:
@@ -17,8 +17,8 @@ def limitations(basis: Basis) -> Section:
         said.append(warning)
     if len(experiment.seeds) == 1:
         said.append(
-            "One seed: intervals cover the patients of the test sets, not the chance in training. Differences between "
-            "arms smaller than the spread of several seeds mean nothing."
+            "One seed: intervals cover the patients of the test sets, not chance in training, which may be as large as "
+            "the differences between arms."
         )
     for test_set in selectors.TEST_SETS:
         if test_set not in basis.test_sets:
@@ -40,10 +40,19 @@ def limitations(basis: Basis) -> Section:
         )
     if any(arm.ratio_benign or arm.ratio_malignant for arm in basis.arms):
         said.append(
-            "Synthetic views were used in training alone; the database refuses them in a test set. A gain shows that "
-            "training with them helped on these test sets, not that they look like real lesions."
+            "Synthetic views were used in training alone; the database refuses them in a test set. A gain on these "
+            "test sets does not show that synthetic lesions look like real ones."
         )
-    remarks = sorted({text for one in basis.evaluations.values() for text in one.result["warnings"]})
+    said.append(
+        "The primary endpoint alone was declared. All other numbers, curves, levels and subgroups are exploratory; "
+        "intervals are not corrected for how many there are."
+    )
+    if shares := _malignant(basis):
+        said.append(
+            f"Precision, F1, Brier score and net benefit hold for the share of malignant patients in these test sets "
+            f"({shares}) and change with it."
+        )
+    remarks = sorted({text for one in basis.evaluations.values() for text in selectors.short(one)["warnings"]})
     blocks: list[Block] = [Text(words) for words in said]
     if remarks:
         blocks += [Heading("Remarks of the evaluations"), *(Text(words) for words in remarks)]
@@ -51,14 +60,22 @@ def limitations(basis: Basis) -> Section:
         Heading("Looks at the test sets"),
         Text(
             "Each opening of the results and each export counts on every test set it shows, with person and time: "
-            + (
-                ", ".join(f"{selectors.TEST_SETS[name]} {count(number)}" for name, number in basis.looks.items())
-                or "none"
-            )
-            + ", when this report was asked for."
+            f"{looks(basis)}, when this report was asked for."
         ),
     ]
     return Section("Limitations and looks", tuple(blocks))
+
+
+def _malignant(basis: Basis) -> str:
+    """Malignant of all patients on each test set."""
+    parts = []
+    for test_set in basis.test_sets:
+        for _, evaluation in basis.evaluated(test_set)[:1]:
+            patients = levels.numbers(evaluation, "malignant")["patient"]
+            parts.append(
+                f"{selectors.TEST_SETS[test_set]} {count(patients['malignant'])} of {count(patients['units'])}"
+            )
+    return ", ".join(parts)
 
 
 def hashes(basis: Basis) -> Section:
@@ -75,7 +92,7 @@ def hashes(basis: Basis) -> Section:
     digests = [
         (f"Test set, {selectors.TEST_SETS[test_set]}", digest)
         for test_set in basis.test_sets
-        for digest in sorted({one.result["test_set_digest"] for _, one in basis.evaluated(test_set)})
+        for digest in basis.digests(test_set)
     ]
     return Section(
         "Hashes in full",

@@ -76,34 +76,36 @@ class Series:
     name : str
         In the legend; empty leaves it out.
     points : tuple of (x, y)
-    kind : {"line", "steps", "markers", "line and markers", "area"}
-        Steps go across, then up; an area is a closed outline.
+    kind : {"line", "steps", "markers", "line and markers", "area", "thin"}
+        Steps go across, then up; an area is a closed outline; a thin line is grey and stands behind the others.
     intervals : tuple of (low, high) or None, optional
         One for each point, along `interval_axis`.
-    colour : int
-        From 0; colours repeat after six, dashes after four.
+    colour, dash : int
+        From 0; colours repeat after six, dashes after four and are drawn thicker then, so that lines stay apart in
+        print without colour.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
-    kind: Literal["line", "steps", "markers", "line and markers", "area"] = "line and markers"
+    kind: Literal["line", "steps", "markers", "line and markers", "area", "thin"] = "line and markers"
     intervals: tuple[tuple[float, float] | None, ...] = ()
     interval_axis: Literal["x", "y"] = "y"
     colour: int = 0
-    marker: Literal["circle", "square", "diamond"] = "circle"
+    marker: int = 0
+    """Circle, square, diamond, triangle, and again from the circle."""
     filled: bool = True
-    dashed: bool = False
+    dash: int = 0
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A pair of axes with series; `guide` draws the diagonal or the line at x = 0."""
+    """A pair of axes with series; `guide` draws the diagonal, or the line at x = 0 (zero) or y = 0 (level)."""
 
     title: str
     x: Axis
     y: Axis
     series: tuple[Series, ...]
-    guide: Literal["", "diagonal", "zero"] = ""
+    guide: Literal["", "diagonal", "zero", "level"] = ""
     empty: str = ""
     """Said in place of the series where there are none."""
 
@@ -121,12 +123,14 @@ class Bars:
 
 @dataclass(frozen=True)
 class Figure:
-    """Plots side by side with one legend and one caption."""
+    """Plots in rows with one legend and one caption."""
 
     plots: tuple[Plot | Bars, ...]
     caption: str
     height: float = 190.0
-    """Of the plots, in points."""
+    """Of each row, in points."""
+    across: int = 3
+    """Plots in a row."""
 
 
 Block = Heading | Text | Facts | Table | Figure

@@ -15,6 +15,7 @@ from webapp.datasets.models import DatasetVersion, Split
 from webapp.results.reports.basis import SHORT, Basis
 from webapp.results.reports.content import Block, Facts, Heading, Section, Table, Text
 from webapp.results.reports.words import moment
+from webapp.simulations.hosts import DENSITY
 
 BANDS = ((50, "under 50"), (60, "50 to 59"), (70, "60 to 69"))
 OLDEST = "70 and over"
@@ -42,8 +43,8 @@ def dataset(basis: Basis) -> Section:
         Heading("Patients by partition"),
         _demographics(basis, version),
         Text(
-            "Ages are those at the first exam, 90 for 90 and over. Breast density, race and ethnicity, symptoms and "
-            "breast history are not among the typed records of this installation.",
+            "Ages are those at the first exam, 90 for 90 and over. Race and ethnicity, symptoms and breast history are "
+            "not among the typed records of this installation.",
             "note",
         ),
     ]
@@ -87,7 +88,7 @@ def _flow(basis: Basis, version: DatasetVersion) -> Table:
         part = used.filter(split=split)
         rows.append(
             (
-                f"of these {split.label.lower()}",
+                f"Of these, {split.label.lower()}",
                 count(part.values("view__exam").distinct().count()),
                 count(part.values("patient").distinct().count()),
                 count(part.count()),
@@ -174,8 +175,12 @@ def _demographics(basis: Basis, version: DatasetVersion) -> Table:
         (f"Site {site}", *(_share(people[split], lambda one, site=site: one[1] == site) for split in people))
         for site in sites
     ]
+    rows += _densities(version)
     rows += [
-        (f"Views from {vendor}", *(count(vendors[split][vendor]) for split in Split.values))
+        (
+            "Views, vendor not known" if vendor == "unknown" else f"Views from {vendor}",
+            *(count(vendors[split][vendor]) for split in Split.values),
+        )
         for vendor in sorted({name for counted in vendors.values() for name in counted})
     ]
     return Table(
@@ -184,12 +189,25 @@ def _demographics(basis: Basis, version: DatasetVersion) -> Table:
         _about(
             basis,
             version,
-            "Patients by partition, and views by vendor; number and share of the partition",
+            "Patients by partition, number and share of the partition; cases by breast density, views by vendor",
             f"{count(sum(map(len, people.values())))} patients",
             "counted in the records; differences are described, not tested",
         ),
         frozenset(range(1, 1 + len(Split))),
     )
+
+
+def _densities(version: DatasetVersion) -> list[tuple[str, ...]]:
+    """Cases of each breast density by partition; nothing where none is recorded."""
+    split_of = dict(version.assignments.values_list("patient", "split"))
+    counted = Counter(
+        (str(attributes.get(DENSITY) or "not known"), split_of.get(patient))
+        for patient, attributes in version.exams.values_list("patient", "attributes")
+    )
+    names = sorted({name for name, _ in counted})
+    if names == ["not known"]:
+        return [("Breast density", *("not known" for _ in Split))]
+    return [(f"Cases, density {name}", *(count(counted[name, split]) for split in Split.values)) for name in names]
 
 
 def _ages(members: list[tuple[int | None, str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from reportlab.graphics.shapes import Circle, Drawing, Group, Line, Polygon, PolyLine, Rect, String
+from reportlab.graphics.shapes import Circle, Drawing, Group, Hatching, Line, Polygon, PolyLine, Rect, Shape, String
 from reportlab.lib.colors import Color, HexColor
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
@@ -15,43 +15,65 @@ from webapp.results.reports.fonts import BOLD, REGULAR, printable
 COLOURS = ("#1f5fd0", "#b34700", "#007a58", "#b0359f", "#343a42", "#5a24b8")
 """Colours of series on white (static/src/css/tokens.css, light theme)."""
 INK, PALE, GRID = HexColor("#1a2026"), HexColor("#5a6671"), HexColor("#e4e8eb")
+WHITE = HexColor("#ffffff")
+PARTS: tuple[tuple[str, float | None], ...] = (
+    ("#17458f", None),
+    ("#f2bd8a", None),
+    ("#ffffff", 45),
+    ("#b565a7", None),
+    ("#ffffff", 135),
+    ("#ffffff", 0),
+)
+"""Fill and angle of the hatching of the parts of bars: apart from each other in grey, too."""
+DARK = 0.55
+"""Lightness of a fill below which words on it are white."""
 SMALL, TITLE = 6.6, 8.2
 """Sizes of labels and titles, in points."""
-DASH = (3, 2)
-GAP = 14.0
+DASHES: tuple[list[float] | None, ...] = (None, [4, 2], [1, 1.6], [6, 1.6, 1, 1.6])
+THIN, THICK = 1.1, 2.2
+GAP, ROW_GAP = 14.0, 8.0
 WIDEST = 1.7
 """Width of a plot that stands alone, in heights."""
+MOST_WORDS = 150.0
+"""Width of names left of a plot."""
 MARKER = 2.6
 Place = Callable[[tuple[float, float]], tuple[float, float]]
 
 
 def drawing(figure: Figure, width: float) -> Drawing:
-    """The plots of a figure side by side over `width` points, with the legend below."""
+    """The plots of a figure in rows over `width` points, with the legend below."""
+    rows = [figure.plots[start : start + figure.across] for start in range(0, len(figure.plots), figure.across)]
     entries = _legend(figure)
     lines = _legend_lines(entries, width)
     below = 11.0 * len(lines) + (6 if lines else 0)
-    made = Drawing(width, figure.height + below)
-    margins = [_left(plot) for plot in figure.plots]
-    inner = (width - sum(margins) - GAP * (len(margins) - 1)) / len(margins)
-    if len(margins) == 1 and isinstance(figure.plots[0], Plot):
-        inner = min(inner, WIDEST * figure.height)
-    x = 0.0
-    for plot, margin in zip(figure.plots, margins, strict=True):
-        part = Group()
-        if isinstance(plot, Bars):
-            _bars(part, plot, margin, inner - 4, figure.height)
-        else:
-            _plot(part, plot, margin, inner - 4, figure.height)
-        part.translate(x, below)
-        made.add(part)
-        x += margin + inner + GAP
-    for row, line in enumerate(lines):
+    step = figure.height + ROW_GAP
+    made = Drawing(width, step * len(rows) - ROW_GAP + below)
+    for place, row in enumerate(rows):
+        _row(made, row, below + step * (len(rows) - 1 - place), width, figure.height)
+    for place, line in enumerate(lines):
         at = 0.0
         for key, words in line:
-            _key(made, key, at, below - 12 - 11 * row)
-            made.add(_text(words, at + 22, below - 14 - 11 * row))
+            _key(made, key, at, below - 12 - 11 * place)
+            made.add(_text(words, at + 22, below - 14 - 11 * place))
             at += _entry_width(words)
     return made
+
+
+def _row(into: Drawing, plots: Sequence[Plot | Bars], y: float, width: float, height: float) -> None:
+    margins = [_left(plot) for plot in plots]
+    inner = (width - sum(margins) - GAP * (len(margins) - 1)) / len(margins)
+    if len(margins) == 1 and isinstance(plots[0], Plot):
+        inner = min(inner, WIDEST * height)
+    x = 0.0
+    for plot, margin in zip(plots, margins, strict=True):
+        part = Group()
+        if isinstance(plot, Bars):
+            _bars(part, plot, margin, inner - 4, height)
+        else:
+            _plot(part, plot, margin, inner - 4, height)
+        part.translate(x, y)
+        into.add(part)
+        x += margin + inner + GAP
 
 
 def _text(
@@ -76,8 +98,8 @@ def _wide(words: str, size: float = SMALL) -> float:
 def _left(plot: Plot | Bars) -> float:
     """Room for the words left of a plot."""
     if isinstance(plot, Bars):
-        return min(150.0, max((_wide(words) for words in plot.rows), default=0) + 6)
-    named = max((_wide(words) for words in plot.y.places), default=0)
+        return min(MOST_WORDS, max((_wide(words) for words in plot.rows), default=0)) + 6
+    named = min(MOST_WORDS, max((_wide(words) for words in plot.y.places), default=0))
     if plot.y.places:
         return named + 7 if named else 3
     return 20 + (9 if plot.y.words else 0)
@@ -93,9 +115,9 @@ def _legend(figure: Figure) -> list[tuple[Series | int, str]]:
         if isinstance(plot, Bars):
             return list(enumerate(plot.parts))
         for series in plot.series:
-            if series.name and series.kind != "area":
-                found.setdefault(series.name, series)
-    listed = sorted(found.values(), key=lambda series: (series.colour, not series.filled))
+            if series.name and series.kind != "area" and "markers" not in getattr(found.get(series.name), "kind", ""):
+                found[series.name] = series
+    listed = sorted(found.values(), key=lambda series: (series.kind == "thin", series.colour, not series.filled))
     return [(series, series.name) for series in listed]
 
 
@@ -117,7 +139,7 @@ def _legend_lines(entries: Sequence[tuple[Series | int, str]], width: float) -> 
 
 def _key(into: Drawing, key: Series | int, x: float, y: float) -> None:
     if isinstance(key, int):
-        into.add(_bar(x + 4, y - 3, 12, 7, key))
+        _bar(into, x + 4, y - 4, 14, 8, key)
         return
     if key.kind != "markers":
         into.add(_line([(x, y), (x + 18, y)], key))
@@ -141,7 +163,8 @@ def _plot(part: Group, plot: Plot, left: float, width: float, height: float) -> 
     _across(part, plot.x, at, bottom, tall, width)
     _up(part, plot.y, at, left, width)
     if plot.title:
-        part.add(_text(plot.title, left, height - 9, size=TITLE, bold=True))
+        size = min(TITLE, TITLE * width / float(stringWidth(printable(plot.title), BOLD, TITLE)))
+        part.add(_text(plot.title, left, height - 9, size=size, bold=True))
     if plot.x.words:
         part.add(_text(plot.x.words, left + width / 2, 1, anchor="middle", colour=PALE))
     if plot.y.words:
@@ -149,15 +172,17 @@ def _plot(part: Group, plot: Plot, left: float, width: float, height: float) -> 
         turned.translate(left - 22, bottom + tall / 2)
         turned.rotate(90)
         part.add(turned)
-    if plot.guide == "diagonal":
+    if plot.guide == "diagonal" and plot.series:
         _guide(part, at((max(plot.x.low, plot.y.low),) * 2), at((min(plot.x.high, plot.y.high),) * 2))
+    if plot.guide == "level":
+        part.add(Line(*at((plot.x.low, 0)), *at((plot.x.high, 0)), strokeColor=PALE, strokeWidth=0.5))
     if plot.guide == "zero":
         part.add(Line(*at((0, plot.y.low)), *at((0, plot.y.high)), strokeColor=PALE, strokeWidth=0.8))
     part.add(Line(left, bottom, left + width, bottom, strokeColor=PALE, strokeWidth=0.6))
     part.add(Line(left, bottom, left, bottom + tall, strokeColor=PALE, strokeWidth=0.6))
     if not plot.series and plot.empty:
         part.add(_text(plot.empty, left + width / 2, bottom + tall / 2, anchor="middle", colour=PALE))
-    for series in plot.series:
+    for series in sorted(plot.series, key=lambda series: series.kind != "thin"):
         _series(part, series, at)
 
 
@@ -184,7 +209,7 @@ def _up(part: Group, axis: Axis, at: Place, left: float, width: float) -> None:
         for place, words in enumerate(axis.places):
             y = at((0, place))[1]
             part.add(Line(left, y, left + width, y, strokeColor=GRID, strokeWidth=0.5))
-            part.add(_text(words, left - 4, y - 2.3, anchor="end"))
+            part.add(_text(_shortened(words, MOST_WORDS), left - 4, y - 2.3, anchor="end"))
         return
     for value in axis.ticks or _ticks(axis.low, axis.high):
         y = at((0, value))[1]
@@ -228,24 +253,28 @@ def _stepped(points: list[tuple[float, float]]) -> Iterator[tuple[float, float]]
 
 
 def _line(points: Sequence[tuple[float, float]], series: Series) -> PolyLine:
+    flat = [number for point in points for number in point]
+    if series.kind == "thin":
+        return PolyLine(flat, strokeColor=PALE, strokeWidth=0.5)
     return PolyLine(
-        [number for point in points for number in point],
+        flat,
         strokeColor=HexColor(COLOURS[series.colour % len(COLOURS)]),
-        strokeWidth=1.1,
-        strokeDashArray=list(DASH) if series.dashed else None,
+        strokeWidth=THIN if series.dash < len(DASHES) else THICK,
+        strokeDashArray=DASHES[series.dash % len(DASHES)],
     )
 
 
 def _marker(part: Group | Drawing, x: float, y: float, series: Series) -> None:
     colour = HexColor(COLOURS[series.colour % len(COLOURS)])
-    look = {"fillColor": colour if series.filled else HexColor("#ffffff"), "strokeColor": colour, "strokeWidth": 0.9}
-    if series.marker == "square":
-        part.add(Rect(x - MARKER, y - MARKER, 2 * MARKER, 2 * MARKER, **look))
-    elif series.marker == "diamond":
-        far = 1.35 * MARKER
-        part.add(Polygon([x - far, y, x, y + far, x + far, y, x, y - far], **look))
-    else:
-        part.add(Circle(x, y, MARKER, **look))
+    look = {"fillColor": colour if series.filled else WHITE, "strokeColor": colour, "strokeWidth": 0.9}
+    far = 1.35 * MARKER
+    shapes: tuple[Callable[[], Shape], ...] = (
+        lambda: Circle(x, y, MARKER, **look),
+        lambda: Rect(x - MARKER, y - MARKER, 2 * MARKER, 2 * MARKER, **look),
+        lambda: Polygon([x - far, y, x, y + far, x + far, y, x, y - far], **look),
+        lambda: Polygon([x - far, y - MARKER, x + far, y - MARKER, x, y + far], **look),
+    )
+    part.add(shapes[series.marker % len(shapes)]())
 
 
 # bars
@@ -263,28 +292,34 @@ def _bars(part: Group, bars: Bars, left: float, width: float, height: float) -> 
         part.add(_text(_label(value), x, bottom - 9, anchor="middle"))
     for row, (words, counts) in enumerate(zip(bars.rows, bars.counts, strict=True)):
         y = height - top - slot * (row + 1) + 0.18 * slot
-        part.add(_text("".join(_fitted(words, left - 4)[:1]), left - 4, y + 0.32 * slot - 2, anchor="end"))
+        part.add(_text(_shortened(words, MOST_WORDS), left - 4, y + 0.32 * slot - 2, anchor="end"))
         x = left
-        for colour, counted in enumerate(counts):
+        for place, counted in enumerate(counts):
             long = width * counted / most
             if counted:
-                part.add(_bar(x, y, long, 0.64 * slot, colour))
-                if _wide(str(counted)) + 3 < long:
-                    white = HexColor("#ffffff")
-                    part.add(_text(str(counted), x + long / 2, y + 0.32 * slot - 2, anchor="middle", colour=white))
+                _bar(part, x, y, long, 0.64 * slot, place)
+                if _wide(str(counted)) + 4 < long:
+                    _count(part, str(counted), x + long / 2, y + 0.32 * slot, place)
             x += long
 
 
-def _bar(x: float, y: float, width: float, height: float, colour: int) -> Rect:
-    return Rect(
-        x,
-        y,
-        width,
-        height,
-        fillColor=HexColor(COLOURS[colour % len(COLOURS)]),
-        strokeColor=HexColor("#ffffff"),
-        strokeWidth=0.6,
-    )
+def _bar(into: Group | Drawing, x: float, y: float, width: float, height: float, place: int) -> None:
+    fill, angle = PARTS[place % len(PARTS)]
+    into.add(Rect(x, y, width, height, fillColor=HexColor(fill), strokeColor=INK, strokeWidth=0.4))
+    if angle is not None:
+        corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+        into.add(Hatching(spacings=2.4, angles=angle, xyLists=corners, strokeColor=PALE, strokeWidth=0.4))
+
+
+def _count(part: Group, words: str, x: float, y: float, place: int) -> None:
+    """A number in the middle of a bar, on white where the bar is hatched."""
+    fill, angle = PARTS[place % len(PARTS)]
+    if angle is not None:
+        room = _wide(words) + 2
+        part.add(Rect(x - room / 2, y - 4, room, 8, fillColor=WHITE, strokeColor=None))
+    red, green, blue = HexColor(fill).rgb()
+    dark = 0.3 * red + 0.59 * green + 0.11 * blue < DARK
+    part.add(_text(words, x, y - 2, anchor="middle", colour=WHITE if dark else INK))
 
 
 # words and numbers

@@ -6,25 +6,40 @@ from typing import Any
 
 from webapp.results import levels
 from webapp.results.reports.basis import Basis
-from webapp.results.reports.content import Block, Section, Table, Text
-from webapp.results.reports.misses import GROUP, nowhere
-from webapp.results.reports.words import cell
+from webapp.results.reports.content import Heading, Section, Table, Text
+from webapp.results.reports.words import cell, methods, nowhere
 from webapp.results.selectors import TEST_SETS
+
+GROUP = "malignant"
+WAYS = ("Located", "Sensitivity of located", "Sensitivity end to end", "AUC of located", "AUC end to end")
+"""Cells of `levels.both_ways`."""
 
 
 def levels_chapter(basis: Basis) -> Section:
-    """One table a level: every run on every test set."""
+    """One table a level with every run on every test set, and what was located beside end to end."""
     panels = [panel for panel in levels.panels(basis.experiment, GROUP, nowhere) if panel["levels"]]
-    blocks: list[Block] = [
-        _table(
-            basis,
-            label,
-            [(panel["test_set"], one) for panel in panels for one in panel["levels"] if one["level"] == level],
-        )
-        for level, label in levels.LEVELS.items()
-        if panels
-    ]
-    return Section("Levels", tuple(blocks) or (Text("No run was evaluated."),))
+    if not panels:
+        return Section("Levels", (Text("No run was evaluated."),))
+    return Section(
+        "Levels",
+        (
+            Text(
+                "The same findings, counted once per image, breast, patient or lesion, for all malignant lesions; the "
+                "export has masses and clusters where units are lesions.",
+                "note",
+            ),
+            *(
+                _table(
+                    basis,
+                    label,
+                    [(panel["test_set"], one) for panel in panels for one in panel["levels"] if one["level"] == level],
+                )
+                for level, label in levels.LEVELS.items()
+            ),
+            Heading("Located, and end to end"),
+            _both_ways(basis),
+        ),
+    )
 
 
 def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -> Table:
@@ -41,7 +56,7 @@ def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -
         if block["rows"]
     )
     return Table(
-        (("Test set, run", 0.28), *((levels.COLUMNS[name][0], 0.72 / len(shown)) for name in shown)),
+        (("Test set, run", 0.2), *((levels.COLUMNS[name][0], 0.8 / len(shown)) for name in shown)),
         tuple(
             (f"{TEST_SETS[test_set].capitalize()}, {row['run']}", *(cell(one[name]) for name in shown))
             for (test_set, row), one in zip(rows, numbers, strict=True)
@@ -50,5 +65,26 @@ def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -
             ". ".join([f"{label}: all malignant lesions, value, interval, n; no value under n=10", *left_out]),
             n=f"in the table; {counted}; {basis.size()}",
             method=next((block["sentence"] for _, block in blocks if block["sentence"]), "none: nothing is defined"),
+        ),
+    )
+
+
+def _both_ways(basis: Basis) -> Table:
+    rows, numbers = [], []
+    for panel in levels.both_ways(basis.experiment, GROUP, nowhere):
+        for block in panel["levels"]:
+            for row in block["rows"]:
+                numbers += row["cells"]
+                rows.append((block["label"], f"{panel['label'].capitalize()}, {row['run']}", *map(cell, row["cells"])))
+    return Table(
+        (("Level", 0.105), ("Test set, run", 0.145), *((words, 0.15) for words in WAYS)),
+        tuple(rows),
+        basis.caption(
+            "A classifier judged on what was located looks better than the system with its detector; read both. "
+            "Located: share of malignant units found by position alone. Of located: share of these called malignant. "
+            "End to end: share of all malignant units located and called malignant; the AUC end to end gives what is "
+            "not located a score of 0",
+            n=f"in the table; {basis.size()}",
+            method=methods(numbers),
         ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from webapp.results import failures, subgroups
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Bars, Block, Figure, Heading, Section, Table, Text
-from webapp.results.reports.words import cell
+from webapp.results.reports.words import cell, methods, nowhere
 from webapp.results.selectors import TEST_SETS
 
 GROUP = "malignant"
@@ -19,11 +19,6 @@ def misses(basis: Basis) -> Section:
     for panel in subgroups.subgroups(basis.experiment, GROUP):
         blocks += [Heading(f"Subgroups, {panel['label']} test"), *_subgroups(basis, panel)]
     return Section("Misses and subgroups", tuple(blocks))
-
-
-def nowhere(*args: object, **kwargs: object) -> str:
-    """On paper a number opens no cases."""
-    return ""
 
 
 def _reasons(basis: Basis, panel: dict[str, object]) -> Block:
@@ -71,12 +66,12 @@ def _subgroups(basis: Basis, panel: dict[str, object]) -> list[Block]:
                     for row in kind["rows"]
                 ),
                 basis.caption(
-                    "Sensitivity in subgroups; exploratory: subgroups were not drawn at random, and differences "
-                    "between them are hints, not tests. Kinds in which all lesions are alike, or nothing is known, are "
-                    "left out",
+                    "Sensitivity in subgroups of all malignant lesions; exploratory: subgroups were not drawn at "
+                    "random, and differences between them are hints, not tests. Kinds in which all lesions are alike, "
+                    "or nothing is known, are left out. The export has clusters and masses, and the differences to "
+                    "the reference arm",
                     n=f"lesion views in the table, no value under 10; {basis.size([test_set])}",
-                    method=f"bootstrap of the {basis.protocol.resampling}s of each subgroup, "
-                    f"{basis.protocol.resamples} resamples",
+                    method=methods(row["numbers"][place] for kind in kinds for row in kind["rows"] for place in places),
                     test_sets=[test_set],
                 ),
             )

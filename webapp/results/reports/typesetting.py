@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +41,8 @@ WIDTH = A4[0] - 2 * MARGIN
 ROOM = 45 * mm
 """What must be left on a page for a table to begin on it."""
 INK, PALE, LINE, SOFT = (HexColor(colour) for colour in ("#1a2026", "#5a6671", "#d9dee2", "#f4f5f6"))
+UNBROKEN = re.compile(r"\[[-+\u2212\d., ]+\]|\d %")
+"""An interval and a percentage stay on one line."""
 WARN, WARN_INK = HexColor("#fbeccf"), HexColor("#6f4200")
 
 
@@ -166,7 +169,11 @@ def _set(blocks: Sequence[Block], counters: _Counters) -> Iterator[Flowable]:
 
 
 def _marked(words: str) -> str:
-    return escape(printable(words)).replace("\n", "<br/>")
+    return escape(UNBROKEN.sub(_joined, printable(words))).replace("\n", "<br/>")
+
+
+def _joined(found: re.Match[str]) -> str:
+    return found[0].replace(" ", "\u00a0")
 
 
 def _anchored(words: str, style: str, level: int, counters: _Counters) -> Paragraph:
@@ -181,7 +188,7 @@ def _facts(block: Facts) -> PlatypusTable:
         [Paragraph(_marked(name), STYLES["name"]), Paragraph(_marked(value), STYLES["value"])]
         for name, value in block.rows
     ]
-    made = PlatypusTable(rows, colWidths=[0.24 * WIDTH, 0.76 * WIDTH], spaceBefore=2, spaceAfter=8, splitInRow=1)
+    made = PlatypusTable(rows, colWidths=[0.24 * WIDTH, 0.76 * WIDTH], spaceBefore=2, spaceAfter=8)
     made.setStyle(
         TableStyle(
             [
