@@ -122,7 +122,7 @@ def _lesion(entry: dict[str, Any]) -> LesionDraft:
         polygons=[[[float(x), float(y)] for x, y in polygon] for polygon in entry["polygons"]],
         source="phantom truth",
         key=str(entry["lesion_id"]),
-        evidence="made so",
+        evidence="set by the phantom",
     )
 
 
