@@ -265,7 +265,8 @@ def _above_each_step(scores: Sequence[float]) -> list[int]:
 def operating_points(run: Run) -> list[dict[str, Any]]:
     """Thresholds chosen on the validation views of a run: image level, highest score of a finding called malignant.
 
-    An image is positive when it has a malignant lesion; without a finding called malignant its score is 0.
+    An image is positive when it has a malignant lesion; without a finding called malignant its score is 0. One whose
+    only lesions beside benign ones are of unknown malignancy is neither, and left out.
 
     Returns
     -------
@@ -279,11 +280,13 @@ def operating_points(run: Run) -> list[dict[str, Any]]:
 def _choose(run: Run) -> list[dict[str, Any]]:
     from detection.evaluation.operating_points import at_sensitivity, at_specificity, youden
 
-    images = images_of(run, "validation")
-    labels = [any(target.malignancy == "malignant" for target in image.targets) for image in images]
-    scores = [
-        max((finding.score for finding in image.findings if finding.is_malignant), default=0.0) for image in images
-    ]
+    labels: list[bool] = []
+    scores: list[float] = []
+    for image in images_of(run, "validation"):
+        present = {target.malignancy for target in image.targets}
+        if "malignant" in present or "unknown" not in present:
+            labels.append("malignant" in present)
+            scores.append(max((finding.score for finding in image.findings if finding.is_malignant), default=0.0))
     chosen = (youden(labels, scores), at_specificity(labels, scores, LEAST), at_sensitivity(labels, scores, LEAST))
     return [point.to_json() | {"step": step_below(point.threshold)} for point in chosen]
 

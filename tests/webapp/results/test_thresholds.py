@@ -12,6 +12,7 @@ from django.test import Client
 from detection.evaluation import froc
 from detection.evaluation import test_set as evaluation_package
 from detection.evaluation.average_precision import average_precision
+from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.sample_set import Sample
@@ -154,6 +155,19 @@ def test_a_validation_point_is_the_step_that_decides_alike(ended: Experiment) ->
             threshold, step = point["threshold"], point["step"] / 1000
             assert step < threshold <= step + 0.001 + 1e-12
             assert [score >= threshold for score in scores] == [score > step for score in scores]
+
+
+def test_a_view_of_unknown_malignancy_chooses_no_threshold(ended: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.objects.all()[0]
+    images = thresholds.images_of(run, "validation")
+    known = thresholds._choose(run)
+    lesion = next(target for image in images for target in image.targets)
+    called = Finding(lesion.box, 1.0, 0.9, "mass")
+    unknown = EvaluatedImage("view-0", "p", (replace(lesion, malignancy="unknown"),), (called,))
+
+    monkeypatch.setattr(thresholds, "images_of", lambda *asked: [*images, unknown])
+
+    assert thresholds._choose(run) == known
 
 
 @pytest.mark.parametrize(("threshold", "step"), [(None, None), (0.0, None), (0.5, 499), (0.4996, 499), (1.0, 999)])
