@@ -33,10 +33,6 @@ class PairMismatch(ImagingError):
     """The low-energy and the recombined image do not belong together."""
 
 
-class UnsuitableImage(ImagingError):
-    """A sound image that is not a low-energy or recombined view (tomosynthesis, biopsy, …)."""
-
-
 class DeidentificationFailed(ImagingError):
     """An identifying value survived de-identification; nothing may be stored."""
 
