@@ -1,8 +1,11 @@
 /** The score threshold of a results page: every number is a look-up in counts that came with the page. */
 
+/** Of lesions and findings; or of images, breasts or patients, where `lesions` are the malignant ones. */
 interface Counts {
   lesions: number;
   images: number;
+  /** Units without a malignant lesion. */
+  negatives?: number;
   found: number[];
   right: number[];
   wrong: number[];
@@ -34,20 +37,26 @@ function ratio(successes: number, n: number, nothing: string): string {
 
 function words(kind: string, counts: Counts, step: number): string {
   const at = (list: number[]): number => list[step] ?? 0;
-  if (kind === "sensitivity") return ratio(at(counts.found), counts.lesions, "no lesions");
-  if (kind === "precision") return ratio(at(counts.right), at(counts.right) + at(counts.wrong), "no findings");
+  const negatives = counts.negatives ?? 0;
+  if (kind === "sensitivity") return ratio(at(counts.found), counts.lesions, "none is malignant");
+  if (kind === "precision") return ratio(at(counts.right), at(counts.right) + at(counts.wrong), "nothing is called malignant");
+  if (kind === "specificity") return ratio(negatives - at(counts.wrong), negatives, "all are malignant");
   return counts.images ? (at(counts.wrong) / counts.images).toFixed(2) : "undefined: no images";
 }
 
-/** What a number counts: measure and outcome of the list of cases. */
+/** What a number of lesions opens: measure and outcome of the list of cases. */
 const LISTS: Record<string, [string, string]> = {
   sensitivity: ["sensitivity", "all"],
   precision: ["precision", "all"],
   false: ["precision", "wrong"],
 };
+/** What a number of images, breasts or patients opens: the units in error. */
+const ERRORS: Record<string, string> = { sensitivity: "fn", precision: "fp", specificity: "fp" };
 
 function address(panel: HTMLElement, cell: HTMLElement, score: string): string {
-  const [measure, outcome] = LISTS[cell.dataset.thresholdCell ?? ""] ?? ["sensitivity", "all"];
+  const kind = cell.dataset.thresholdCell ?? "";
+  const level = panel.dataset.level ?? "";
+  const [measure, outcome] = level ? ["views", ERRORS[kind] ?? "all"] : (LISTS[kind] ?? ["sensitivity", "all"]);
   const query = new URLSearchParams({
     run: cell.dataset.run ?? "",
     test_set: cell.dataset.testSet ?? "",
@@ -55,8 +64,15 @@ function address(panel: HTMLElement, cell: HTMLElement, score: string): string {
     measure,
     outcome,
     score,
+    ...(level ? { level } : {}),
   });
   return `${panel.dataset.cases}?${query}`;
+}
+
+function withStep(address: string, step: string): string {
+  const url = new URL(address, location.href);
+  url.searchParams.set("step", step);
+  return url.href;
 }
 
 export function startThreshold(): void {
@@ -68,6 +84,7 @@ export function startThreshold(): void {
   const runs = new Map(content.runs.map((run) => [String(run.id), run]));
   const cells = [...panel.querySelectorAll<HTMLElement>("[data-threshold-cell]")];
   const value = panel.querySelector<HTMLOutputElement>("[data-threshold-value]");
+  const keeping = [...panel.querySelectorAll<HTMLAnchorElement>("[data-threshold-keep]")];
 
   const show = (): void => {
     const step = Number(slider.value);
@@ -88,6 +105,12 @@ export function startThreshold(): void {
     }
   };
   slider.addEventListener("input", show);
+  // the address shows the same to whoever opens it, and another level keeps the threshold
+  const write = (): void => {
+    for (const link of keeping) link.href = withStep(link.href, slider.value);
+    history.replaceState(history.state, "", withStep(location.href, slider.value));
+  };
+  slider.addEventListener("change", write);
   panel.addEventListener("click", (event) => {
     const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-threshold-set]") : null;
     if (!button) return;
@@ -97,4 +120,5 @@ export function startThreshold(): void {
     slider.dispatchEvent(new Event("change", { bubbles: true }));
   });
   show();
+  if (new URLSearchParams(location.search).has("step")) write();
 }

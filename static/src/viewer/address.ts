@@ -1,8 +1,8 @@
 /** What the address says of the display. */
 
-const NAMES = ["layout", "kind", "place", "run", "application", "score", "synthetic", "shown"];
-/** Belong to one case and stay behind when the reader goes on to another. */
-const OF_THE_CASE = ["run", "application", "synthetic", "shown", "place"];
+const NAMES = ["layout", "kind", "place", "run", "application", "score", "synthetic", "shown", "focus", "off"];
+/** Belong to one case and stay behind when the reader goes on to another; whose findings are shown goes along. */
+const OF_THE_CASE = ["synthetic", "shown", "place", "focus"];
 
 /** Write the display into the address; the other parameters stay. */
 export function replaceQuery(display: Record<string, string>): void {
@@ -15,6 +15,7 @@ export function replaceQuery(display: Record<string, string>): void {
 /** Open another case with the same display. */
 export function goAlong(address: string, display: Record<string, string>): void {
   const target = new URL(address, location.href);
+  for (const name of NAMES) if (!OF_THE_CASE.includes(name)) target.searchParams.delete(name);
   for (const [name, value] of Object.entries(display)) {
     if (!OF_THE_CASE.includes(name)) target.searchParams.set(name, value);
   }

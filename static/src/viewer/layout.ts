@@ -17,3 +17,9 @@ export function panesOf(layout: Layout, study: Study, active: string): PaneSpec[
 export function usualLayout(study: Study): Layout {
   return study.places.filter((place) => place.view).length > 1 ? "four" : "pair";
 }
+
+/** The place a case opens in: the one asked for, else the first of a synthetic case's, else the first with a view. */
+export function firstPlace(study: Study, wanted: string | null, synthetic: string[]): string {
+  if (wanted && study.places.some((place) => place.key === wanted)) return wanted;
+  return synthetic[0] ?? study.places.find((place) => place.view)?.key ?? "R-CC";
+}

@@ -10,7 +10,8 @@ export interface LayerState {
 }
 
 export interface PanelEvents {
-  layersChanged: () => void;
+  /** `settled` when a layer was switched, and not while its opacity moves. */
+  layersChanged: (settled: boolean) => void;
   scoreChanged: (score: number, settled: boolean) => void;
   runChanged: (run: string) => void;
   syntheticChanged: (key: string) => void;
@@ -40,13 +41,16 @@ export class Panel {
   constructor(
     private readonly root: HTMLElement,
     private readonly events: PanelEvents,
+    off: string[],
   ) {
     this.lesionList = root.querySelector("[data-lesions]");
     this.findingList = root.querySelector("[data-findings]");
     for (const box of root.querySelectorAll<HTMLInputElement>("[data-layer]")) {
+      const layer = this.layers[box.dataset.layer as LayerName];
+      layer.visible = box.checked = !off.includes(box.dataset.layer ?? "");
       box.addEventListener("change", () => {
-        this.layers[box.dataset.layer as LayerName].visible = box.checked;
-        this.events.layersChanged();
+        layer.visible = box.checked;
+        this.events.layersChanged(true);
       });
     }
     for (const slider of root.querySelectorAll<HTMLInputElement>("[data-opacity]")) {
@@ -54,7 +58,7 @@ export class Panel {
         this.layers[slider.dataset.opacity as LayerName].opacity = Number(slider.value) / 100;
         const words = slider.parentElement?.querySelector("output");
         if (words) words.textContent = `${slider.value}\u00a0%`;
-        this.events.layersChanged();
+        this.events.layersChanged(false);
       });
     }
     const score = this.scoreSlider;
@@ -87,6 +91,17 @@ export class Panel {
     if (words) words.textContent = score.toFixed(2);
   }
 
+  /** Why nothing of a run or application is shown on this case; empty where it is. */
+  absence(run: string): string {
+    const option = this.root.querySelector<HTMLOptionElement>(`[data-run] option[value="${CSS.escape(run)}"]`);
+    return option?.dataset.absent ?? "";
+  }
+
+  /** Names of the layers that are switched off. */
+  get off(): string[] {
+    return Object.entries(this.layers).flatMap(([name, layer]) => (layer.visible ? [] : [name]));
+  }
+
   toggle(layer: LayerName): void {
     this.root.querySelector<HTMLInputElement>(`[data-layer="${layer}"]`)?.click();
   }
@@ -99,7 +114,7 @@ export class Panel {
   }
 
   /** What each layer holds, and the two lists. */
-  fill(layers: Layers, score: number, shownSynthetic: string): void {
+  fill(layers: Layers, score: number, shownSynthetic: string, absence: string): void {
     const views = Object.values(layers.views);
     const counts = {
       annotation: views.reduce((sum, view) => sum + view.annotation.length, 0),
@@ -109,7 +124,7 @@ export class Panel {
     const outlines = views.flatMap((view) => view.annotation);
     this.note("annotation", outlines.length ? annotationNote(outlines) : "none on this case");
     this.note("synthetic", counts.synthetic ? (shownSynthetic || "acquired images shown") : "none on this case");
-    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} above the score` : "none chosen");
+    this.note("prediction", layers.run ? `${counts.prediction} of ${layers.findings.length} above the score` : absence || "none chosen");
     const warning = this.root.querySelector<HTMLElement>("[data-no-evidence]");
     if (warning) {
       warning.hidden = !layers.run?.no_evidence;

@@ -111,6 +111,17 @@ export interface Layers {
   run: { id: number; label: string; experiment: string; split: string | null; no_evidence: string | null } | null;
 }
 
+/** What a view is called; empty where the case has no such view. */
+export function nameOfView(study: Study, view: number): string {
+  const acquired = study.places.find((place) => place.view?.id === view);
+  if (acquired) return acquired.label;
+  for (const one of study.synthetic_cases) {
+    const found = Object.entries(one.views).find(([, other]) => other.id === view);
+    if (found) return `${found[0].replace("-", " ")}, synthetic`;
+  }
+  return "";
+}
+
 /** Fetch JSON; the error's message is fit to be shown. */
 export async function fetchJson<Content>(url: string): Promise<Content> {
   let response: Response;

@@ -1,13 +1,13 @@
 /** The case viewer: one choice of layout and image kind, the layers over the images, the synthetic case, the lesions. */
 import { goAlong, replaceQuery } from "./address";
 import { Controls } from "./controls";
-import { LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
+import { firstPlace, LAYOUTS, panesOf, usualLayout, type Layout } from "./layout";
 import type { ReaderMark } from "./overlay";
 import type { Pane } from "./pane";
 import { PaneSet, type Drawing } from "./pane_set";
 import { finderOf, finderQuery } from "./finder";
-import { Panel } from "./panel";
-import { fetchJson, KIND_WORDS, otherKind, type Box, type Kind, type Layers, type Study, type StudyView } from "./study";
+import { Panel, type PanelEvents } from "./panel";
+import { fetchJson, KIND_WORDS, nameOfView, otherKind, type Box, type Kind, type Layers, type Study, type StudyView } from "./study";
 import { SyntheticChoice, type Face } from "./synthetic";
 
 export class Viewer {
@@ -24,6 +24,8 @@ export class Viewer {
   private readonly controls: Controls;
   private run: string;
   private lesion = -1;
+  /** The lesion the address opens on. */
+  private readonly focus: number;
   private marks = new Map<number, ReaderMark[]>();
 
   constructor(
@@ -38,14 +40,18 @@ export class Viewer {
     this.run = finderOf(query);
     this.score = Math.min(Math.max(Number(query.get("score") ?? root.dataset.score ?? 0.1), 0), 1);
     this.synthetic = new SyntheticChoice(study, query, () => this.faceChanged());
-    this.active = this.firstPlace(query.get("place"));
+    this.active = firstPlace(study, query.get("place"), Object.keys(this.synthetic.current?.views ?? {}));
+    this.focus = Number(query.get("focus"));
     this.controls = new Controls(root);
     this.set = new PaneSet(this.grid, drawing, {
       activated: (place) => (this.active = place),
       pointed: (view, kind, x, y) => this.onPoint(view, kind, x, y),
     });
-    this.panel = new Panel(root, {
-      layersChanged: () => this.showLayers(),
+    const events: PanelEvents = {
+      layersChanged: (settled) => {
+        this.showLayers();
+        if (settled) this.writeAddress();
+      },
       scoreChanged: (score, settled) => this.setScore(score, settled),
       runChanged: (run) => this.setRun(run),
       syntheticChanged: (key) => this.chooseSynthetic(key),
@@ -53,14 +59,16 @@ export class Viewer {
       findingChosen: (finding) => this.goTo(finding.view, finding.box),
       calcificationChosen: (view, box) => this.goTo(view, box),
       calcificationsMarked: () => this.drawLayers(),
-    });
-    this.panel.viewName = (view) => this.nameOf(view);
+    };
+    this.panel = new Panel(root, events, (query.get("off") ?? "").split(","));
+    this.panel.viewName = (view) => nameOfView(study, view);
     this.panel.writeScore(this.score);
   }
 
   async open(): Promise<void> {
     this.fillSynthetic();
     await Promise.all([this.build(), this.loadLayers()]);
+    this.goToLesion(this.layers?.lesions.findIndex((lesion) => lesion.id === this.focus) ?? -1);
     this.root.dataset.ready = "true";
   }
 
@@ -144,7 +152,9 @@ export class Viewer {
 
   async loadLayers(): Promise<void> {
     const url = new URL(this.root.dataset.layers ?? this.study.layers, location.href);
-    for (const [name, value] of Object.entries(finderQuery(this.run))) url.searchParams.set(name, value);
+    // a run with nothing on this case stays chosen, for the next one
+    const asked = this.panel.absence(this.run) ? {} : finderQuery(this.run);
+    for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
     try {
       this.layers = await fetchJson<Layers>(url.href);
       this.drawLayers();
@@ -162,7 +172,7 @@ export class Viewer {
       pane.frame.overlay.drawMarks((view && this.marks.get(view.id)) ?? []);
     }
     if (this.layers) {
-      this.panel.fill(this.layers, this.score, this.synthetic.words);
+      this.panel.fill(this.layers, this.score, this.synthetic.words, this.panel.absence(this.run));
       this.panel.fillCalcifications(this.layers, this.syntheticViews);
     }
     this.showLayers();
@@ -251,6 +261,7 @@ export class Viewer {
     if (!lesion || !first) return;
     this.lesion = index;
     this.panel.choose(lesion.id);
+    this.writeAddress();
     void this.showView(first.view).then(() => {
       for (const place of lesion.views) {
         for (const pane of this.drawn) if (pane.shown?.view.id === place.view) pane.focusOn(place.box);
@@ -286,16 +297,6 @@ export class Viewer {
     }
   }
 
-  private nameOf(view: number): string {
-    const acquired = this.study.places.find((place) => place.view?.id === view);
-    if (acquired) return acquired.label;
-    for (const one of this.study.synthetic_cases) {
-      const found = Object.entries(one.views).find(([, other]) => other.id === view);
-      if (found) return `${found[0].replace("-", " ")}, synthetic`;
-    }
-    return "";
-  }
-
   // page
 
   get grid(): HTMLElement {
@@ -304,6 +305,8 @@ export class Viewer {
 
   /** Parameters that show the same picture to whoever opens the address. */
   displayQuery(): Record<string, string> {
+    const lesion = this.layers?.lesions[this.lesion];
+    const off = this.panel.off.join(",");
     return {
       ...(this.layout !== usualLayout(this.study) ? { layout: this.layout } : {}),
       ...(this.kind !== "low_energy" ? { kind: this.kind } : {}),
@@ -312,6 +315,8 @@ export class Viewer {
       ...(this.run ? { score: String(this.score) } : {}),
       ...(this.synthetic.current ? { synthetic: this.synthetic.current.key } : {}),
       ...(this.synthetic.current && !this.synthetic.flickering && this.synthetic.face !== "synthetic" ? { shown: this.synthetic.face } : {}),
+      ...(lesion ? { focus: String(lesion.id) } : {}),
+      ...(off ? { off } : {}),
     };
   }
 
@@ -339,13 +344,6 @@ export class Viewer {
     const select = this.panel.syntheticSelect;
     if (select && select.options.length > 1) select.value = this.synthetic.current?.key ?? "";
     this.writeAddress();
-  }
-
-  private firstPlace(wanted: string | null): string {
-    const shown = Object.keys(this.synthetic.current?.views ?? {});
-    const present = this.study.places.filter((place) => place.view).map((place) => place.key);
-    if (wanted && this.study.places.some((place) => place.key === wanted)) return wanted;
-    return shown[0] ?? present[0] ?? "R-CC";
   }
 
   private say(words: string): void {
