@@ -20,7 +20,6 @@ REPEATS = 300
         (Situation("AUC", 80, (1, 2, 4), 0.6, 0.8), 0.90),
         (Situation("wAFROC", 80, (2, 4), 0.5, 0.7), None),
         (Situation("FROC at 1", 40, (2,), 0.5, 0.8), None),
-        (Situation("AP", 40, (2,), 0.5, 0.6), None),
         (Situation("difference of sensitivities", 80, (2,), 0.5, 0.1), None),
         (Situation("difference of AUCs", 80, (2,), 0.6, 0.05), None),
     ],
