@@ -20,6 +20,7 @@ BENCHMARKS = (
     "cases_page",
     "dashboard",
     "training_loop",
+    "gradient_memory",
     "texture",
     "simulation_throughput",
     "insertion_oracle",
