@@ -379,7 +379,7 @@ class MaskRCNNFields:
         "Detection numbers on validation",
         EXECUTION,
         "Epochs between looks for lesions on every validation view, which give sensitivity, precision, false positives "
-        "per view and average precision; the last epoch is then measured too. They change no weight. 0 = none.",
+        "per image and average precision; the last epoch is then measured too. They change no weight. 0 = none.",
         limits=(0, 1000),
         unit="epochs",
     )

@@ -100,7 +100,7 @@ class EpochMeasuring:
         share = self._processes.share
         found: dict[int, Any] = {}
         stop = False
-        with randomness.fixed(self._configuration.seed, self._device), _evaluating(model):
+        with randomness.fixed(self._configuration.seed, self._device), _evaluating(model), torch.no_grad():
             for view in range(share.rank, self._measuring.views(), share.count):
                 stop = self._should_stop()
                 if stop:

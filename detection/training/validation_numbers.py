@@ -15,7 +15,7 @@ from detection.evaluation.test_set import outcomes
 
 SENSITIVITY = "validation_sensitivity"
 PRECISION = "validation_precision"
-FALSE_POSITIVES = "validation_false_positives_per_view"
+FALSE_POSITIVES = "validation_false_positives_per_image"
 AVERAGE_PRECISION = "validation_average_precision"
 _GROUP: Group = "malignant"
 _NO_LESIONS = "undefined: no malignant lesions"
@@ -44,7 +44,7 @@ def validation_numbers(images: Sequence[EvaluatedImage], protocol: Protocol) -> 
     return {
         SENSITIVITY: _ratio(found, len(wanted), _NO_LESIONS),
         PRECISION: _ratio(true, len(called), "undefined: no findings above the threshold"),
-        FALSE_POSITIVES: _ratio(len(called) - true, len(images), "undefined: no views"),
+        FALSE_POSITIVES: _ratio(len(called) - true, len(images), "undefined: no images"),
         AVERAGE_PRECISION: _average_precision(images, protocol, len(wanted)),
     }
 

@@ -103,7 +103,7 @@ def test_without_malignant_lesions_or_findings_numbers_are_undefined_and_say_why
         assert found[name] == Measure(None, 0, "undefined: no malignant lesions")
     assert found[PRECISION] == Measure(None, 0, "undefined: no findings above the threshold")
     assert found[FALSE_POSITIVES] == Measure(0.0, 2)
-    assert validation_numbers([], Protocol())[FALSE_POSITIVES] == Measure(None, 0, "undefined: no views")
+    assert validation_numbers([], Protocol())[FALSE_POSITIVES] == Measure(None, 0, "undefined: no images")
 
 
 def test_nothing_found_is_zero_and_not_undefined() -> None:
@@ -145,9 +145,10 @@ class Watching:
         return 3
 
     def find(self, model: nn.Module, view: int) -> float:
+        assert isinstance(model, Restless)
         self.modes.append(any(module.training for module in model.modules()))
-        model.norm(torch.rand(4, 1))  # type: ignore[operator]
-        return float(model.value.detach()) + 10 * view  # type: ignore[operator, union-attr]
+        model.norm(torch.rand(4, 1))
+        return float(model.value) + 10 * view
 
     def numbers(self, found: Sequence[float]) -> dict[str, Measure]:
         return {"value": Measure(found[0], 1), "last": Measure(found[-1], 1), "none": Measure(None, 0, "undefined: no")}
@@ -159,13 +160,13 @@ class Watching:
 def loop(
     directory: Path, *, measuring: Any = None, progress: Any = None, should_stop: Any = None, **changes: Any
 ) -> Any:
-    values = {"optimiser": "sgd", "learning_rate": 0.03, "weight_decay": 0.0, "epochs": 6, "batch_size": 1} | changes
+    values: dict[str, Any] = {"optimiser": "sgd", "learning_rate": 0.03, "weight_decay": 0.0, "epochs": 6}
     torch.manual_seed(0)
     return TrainingLoop(
         Restless(),
         Numbers(1.0, 0.5, 1.5, 1.0),
         Numbers(0.5),
-        MaskRCNNConfiguration(**values),
+        MaskRCNNConfiguration(batch_size=1, **values | changes),
         identity="same",
         directory=directory,
         device=torch.device("cpu"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.sample_set import Sample, SampleSet
 from tests.webapp import records
@@ -65,6 +66,7 @@ def freeze(
     changes: dict[str, Any] | None = None,
     comparison: tuple[int, int] | None = None,
     margin: float | None = None,
+    protocol: Protocol | None = None,
 ) -> Experiment:
     """A frozen design with one arm a ratio, or with the arms given; nothing is started."""
     arms = arms or tuple(
@@ -78,6 +80,7 @@ def freeze(
         seeds,
         comparison=comparison,
         margin=margin,
+        protocol=protocol or Protocol(),
     )
     return services.freeze(actor=actor, project=project, version=version, design=design)
 

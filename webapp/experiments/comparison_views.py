@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project
 from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
 from webapp.experiments.models import Run
-from webapp.experiments.run_comparison import PALETTE, compare_runs, curves
+from webapp.experiments.run_comparison import PALETTE, compare_runs, curves, measured_curves, why_not_measured_alike
+from webapp.experiments.validation_numbers import basis
 
 OFFERED = 100
 """Newest runs to choose from."""
@@ -60,7 +62,15 @@ def compare(request: HttpRequest, project: Project) -> HttpResponse:
         "unknown": len(asked) - len(runs),
     }
     if len(chosen) > 1:
-        context |= {"comparison": compare_runs(chosen), "figure": curves(chosen, words)}
+        refused = why_not_measured_alike(chosen)
+        context |= {
+            "comparison": compare_runs(chosen),
+            "figure": curves(chosen, words),
+            "measured_refused": refused,
+            "measured": [] if refused else measured_curves(chosen, words),
+            "basis": None if refused else basis(chosen[0].arm.experiment.version),
+            "matching": Protocol.from_json(chosen[0].arm.experiment.protocol).matching_words(),
+        }
     return render(request, "experiments/compare.html", context)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from detection.detector import Measure
 from detection.findings_file import read_findings
 from webapp.experiments import sample_sets, services
 from webapp.experiments.models import Run
@@ -54,11 +55,18 @@ class Follower:
     def _epoch(self, event: Mapping[str, Any]) -> None:
         epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1
         curves = _numbers(event, CURVES)
+        measures = {name: Measure(**given) for name, given in (event.get("measures") or {}).items()}
         metrics = curves | self._pace | _numbers(event, MEMORY)
+        attempt = self._context.job.attempt
         with self._context.atomic():
-            services.record_metrics(run=self._run, epoch=epoch, metrics=metrics, attempt=self._context.job.attempt)
-        numbers = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(curves.items()))
-        self._context.log(f"epoch {epoch} of {epochs}: {numbers}")
+            services.record_metrics(run=self._run, epoch=epoch, metrics=metrics, attempt=attempt)
+            services.record_measures(run=self._run, epoch=epoch, measures=measures, attempt=attempt)
+        told = [f"{_words(name)} {value:.4g}" for name, value in sorted(curves.items())]
+        told += [
+            f"{_words(name)} {measure.reason if measure.value is None else f'{measure.value:.4g}'}"
+            for name, measure in measures.items()
+        ]
+        self._context.log(f"epoch {epoch} of {epochs}: {', '.join(told)}")
         self._context.progress(epoch / epochs * TRAINING_SHARE, f"epoch {epoch} of {epochs}")
 
     def _samples(self, event: Mapping[str, Any], message: str) -> None:
@@ -69,6 +77,10 @@ class Follower:
                 epoch=event["epoch"],
                 findings={sample_sets.view_id(sample): findings for sample, findings in found.items()},
             )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _numbers(event: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, float]:

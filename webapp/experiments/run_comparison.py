@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from detection.evaluation.protocol import Protocol
 from detection.preset import presets
 from webapp.experiments.design_input import setting_schema, setting_text
 from webapp.experiments.models import MetricPoint, Run
+from webapp.experiments.validation_numbers import MEASURED, value_words
 
 NOT_RECORDED = "not recorded"
 PALETTE = 6
@@ -117,12 +118,17 @@ def _code(runs: Sequence[Run]) -> list[Row]:
 
 
 def _outcome(runs: Sequence[Run]) -> list[Row]:
-    losses = _best_losses(runs)
+    kept = _kept_points(runs)
     amounts = [run.record.get("amount") or {} for run in runs]
     return [
         _row("State", [run.get_state_display() for run in runs]),
         _row("Best epoch", [run.best_epoch for run in runs]),
-        _row("Validation loss of that epoch", [f"{losses[run.pk]:.4g}" if run.pk in losses else "" for run in runs]),
+        *(
+            _row(
+                f"{label} of that epoch", [words(kept[run.pk, name]) if (run.pk, name) in kept else "" for run in runs]
+            )
+            for name, label, words in _of_kept(runs)
+        ),
         _row("Steps", [one.get("steps") for one in amounts]),
         _row("Images shown", [one.get("images") for one in amounts]),
         _row("Passes over the set", [f"{one['passes']:.3g}" if "passes" in one else "" for one in amounts]),
@@ -149,40 +155,89 @@ def _recorded(label: str, records: Sequence[Any]) -> list[Row]:
     ]
 
 
-def _best_losses(runs: Sequence[Run]) -> dict[int, float]:
+def _of_kept(runs: Sequence[Run]) -> list[tuple[str, str, Callable[[MetricPoint], str]]]:
+    """Numbers of the epoch kept that may stand side by side: name, label and words."""
+    rows: list[tuple[str, str, Callable[[MetricPoint], str]]] = [
+        ("validation_loss", "Validation loss", lambda point: f"{point.value:.4g}")
+    ]
+    if why_not_measured_alike(runs) is None:
+        rows += [(name, f"Validation {one.label}", value_words) for name, one in MEASURED.items()]
+    return rows
+
+
+def _kept_points(runs: Sequence[Run]) -> dict[tuple[int, str], MetricPoint]:
     best = {run.pk: run.best_epoch for run in runs}
-    points = MetricPoint.objects.filter(run__in=runs, name="validation_loss")
-    return {point.run_id: point.value for point in points if point.epoch == best[point.run_id]}
+    points = MetricPoint.objects.filter(run__in=runs, name__in=("validation_loss", *MEASURED))
+    return {(point.run_id, point.name): point for point in points if point.epoch == best[point.run_id]}
+
+
+def why_not_measured_alike(runs: Sequence[Run]) -> str | None:
+    """Why numbers on the validation split may not be set side by side, or None where they may."""
+    experiments = [run.arm.experiment for run in runs]
+    if len({Protocol.from_json(one.protocol).digest() for one in experiments}) > 1:
+        return "Their protocols differ, so detection on the validation split is not set side by side."
+    if len({one.version_id for one in experiments}) > 1:
+        return "Their validation splits differ, so detection on them is not set side by side."
+    return None
 
 
 def curves(runs: Sequence[Run], words: Sequence[str]) -> dict[str, Any]:
     """Figure of the losses by epoch: colour and marker by run, training thin, validation thick."""
-    points = MetricPoint.objects.filter(run__in=runs, name__in=("training_loss", "validation_loss")).order_by("epoch")
+    by_line = _by_line(runs, ("training_loss", "validation_loss"))
     traces = []
-    by_line: dict[tuple[int, str], list[MetricPoint]] = {}
-    for point in points:
-        by_line.setdefault((point.run_id, point.name), []).append(point)
     for place, (run, name) in enumerate(zip(runs, words, strict=True)):
         for measure, dash, width in (("training_loss", "dot", 1), ("validation_loss", "solid", 2)):
-            line = by_line.get((run.pk, measure), [])
             label = f"{name}, {measure.split('_')[0]}"
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers",
-                    "name": label,
-                    "x": [point.epoch for point in line],
-                    "y": [point.value for point in line],
-                    "line": {"color": f"role:s{place + 1}", "dash": dash, "width": width},
-                    "marker": {"color": f"role:s{place + 1}", "size": 5, "symbol": SYMBOLS[place]},
-                    "customdata": [{"text": f"{label}: {point.value:.4g} at epoch {point.epoch}"} for point in line],
-                    "hovertemplate": "%{customdata.text}<extra></extra>",
-                }
-            )
+            line = by_line.get((run.pk, measure), [])
+            readings = [f"{label}: {point.value:.4g} at epoch {point.epoch}" for point in line]
+            traces.append(_trace(place, label, line, readings, dash=dash, width=width))
+    return _figure(traces, {"title": {"text": "loss"}, "rangemode": "tozero", "exponentformat": "e"})
+
+
+def measured_curves(runs: Sequence[Run], words: Sequence[str]) -> list[dict[str, Any]]:
+    """A figure for each number measured on the validation split, colour and marker by run; none without a number.
+
+    Each is {name, label, figure}. Only for runs that `why_not_measured_alike` lets stand side by side.
+    """
+    by_line = _by_line(runs, tuple(MEASURED))
+    figures = []
+    for measure, one in MEASURED.items():
+        traces = []
+        for place, (run, name) in enumerate(zip(runs, words, strict=True)):
+            line = by_line.get((run.pk, measure), [])
+            readings = [f"{name}: {one.label} {value_words(point)} at epoch {point.epoch}" for point in line]
+            traces.append(_trace(place, name, line, readings, dash="solid", width=2))
+        is_share = measure != "validation_false_positives_per_image"
+        axis = {"title": {"text": one.label}} | ({"range": [-0.03, 1.03]} if is_share else {"rangemode": "tozero"})
+        figures.append({"name": measure, "label": one.label.capitalize(), "figure": _figure(traces, axis)})
+    return figures if by_line else []
+
+
+def _by_line(runs: Sequence[Run], names: tuple[str, ...]) -> dict[tuple[int, str], list[MetricPoint]]:
+    by_line: dict[tuple[int, str], list[MetricPoint]] = {}
+    for point in MetricPoint.objects.filter(run__in=runs, name__in=names).order_by("epoch"):
+        by_line.setdefault((point.run_id, point.name), []).append(point)
+    return by_line
+
+
+def _trace(
+    place: int, label: str, line: Sequence[MetricPoint], readings: Sequence[str], *, dash: str, width: int
+) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": label,
+        "x": [point.epoch for point in line],
+        "y": [point.value for point in line],
+        "line": {"color": f"role:s{place + 1}", "dash": dash, "width": width},
+        "marker": {"color": f"role:s{place + 1}", "size": 5, "symbol": SYMBOLS[place]},
+        "customdata": [{"text": text} for text in readings],
+        "hovertemplate": "%{customdata.text}<extra></extra>",
+    }
+
+
+def _figure(traces: list[dict[str, Any]], axis: dict[str, Any]) -> dict[str, Any]:
     return {
         "data": traces,
-        "layout": {
-            "xaxis": {"title": {"text": "epoch"}, "tickformat": "d"},
-            "yaxis": {"title": {"text": "loss"}, "rangemode": "tozero", "exponentformat": "e"},
-        },
+        "layout": {"xaxis": {"title": {"text": "epoch"}, "tickformat": "d"}, "yaxis": axis},
     }

@@ -9,14 +9,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST, require_safe
 
+from detection.evaluation.protocol import Protocol
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
 from webapp.core.registry import run_panels
-from webapp.experiments import figures, selectors, services
+from webapp.experiments import figures, selectors, services, validation_numbers
 from webapp.experiments.models import MetricPoint, Run, RunState
 from webapp.experiments.sample_pictures import sample_pictures
+from webapp.experiments.validation_numbers import MEASURED, value_words
 from webapp.experiments.views import amount_in_words, arm_facts
 from webapp.jobs import places
 from webapp.jobs import services as jobs
@@ -57,6 +59,7 @@ def run(request: HttpRequest, project: Project, number: int, arm: int, seed: int
         {
             **_status(request, found),
             **_samples(found),
+            **_measuring(found),
             **arm_facts(found.arm),
             "log": places.log_tail(job) if job else "",
             "log_size": places.log_size(job) if job else 0,
@@ -81,8 +84,9 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
     active = job is not None and job.state in ACTIVE
     stopping = job is not None and job.cancel_asked and active
     spent = (job.updated - job.started).total_seconds() if job and job.started and active else 0.0
-    latest = MetricPoint.objects.filter(run=found, name__in=figures.LINES).order_by("-epoch")
+    latest = MetricPoint.objects.filter(run=found, name__in=figures.LOSSES).order_by("-epoch")
     validation = latest.filter(name="validation_loss")
+    newest = validation_numbers.newest(found)
     return {
         "run": found,
         "arm": found.arm,
@@ -101,6 +105,8 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
         "events": job.events.order_by("-id")[:100] if job else [],
         "failure": found.record.get("failure") if found.state == RunState.FAILED else None,
         "pace": _pace(found),
+        "measured": [(MEASURED[point.name].label, value_words(point)) for point in newest],
+        "measured_epoch": newest[0].epoch if newest else None,
         "artifacts": found.artifacts.all(),
         "last_epoch": latest.values_list("epoch", flat=True).first(),
         "epochs": found.arm.configuration["values"]["epochs"],
@@ -191,19 +197,31 @@ def _samples(found: Run) -> dict[str, Any]:
     }
 
 
+def _measuring(found: Run) -> dict[str, Any]:
+    """What is measured on the validation split, how often, by which rules and of which weights."""
+    experiment, values = found.arm.experiment, found.arm.configuration["values"]
+    every = values.get("measure_every", 0)
+    return {
+        "measure_every": every,
+        "basis": validation_numbers.basis(experiment.version) if every else None,
+        "matching": Protocol.from_json(experiment.protocol).matching_words(),
+        "averaged": values.get("weight_averaging", 0.0) > 0,
+    }
+
+
 def _pace(found: Run) -> dict[str, float]:
     """The newest speed, share of time spent loading, and memory."""
     rows = MetricPoint.objects.filter(run=found, name__in=figures.PACE).order_by("epoch")
-    return {row.name: row.value for row in rows}
+    return {row.name: row.value for row in rows if row.value is not None}
 
 
 @require_safe
 @project_page()
 def curves(request: HttpRequest, project: Project, number: int, arm: int, seed: int) -> HttpResponse:
-    """Live lines: losses, or with ``?of=rate`` the learning rate."""
+    """Live lines: losses, or with ``?of=`` the learning rate (rate) or numbers on validation (found, false)."""
     found = run_or_404(request, project, number, arm, seed)
-    lines = figures.RATE if request.GET.get("of") == "rate" else figures.LINES
-    response = JsonResponse(figures.curves(found, lines))
+    chart = figures.CHARTS.get(request.GET.get("of", ""), figures.LOSS)
+    response = JsonResponse(figures.curves(found, chart))
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from detection.configuration import MaskRCNNConfiguration
 from detection.detector import Detector, TrainingOutcome
 from detection.errors import DetectionError, Interrupted
+from detection.evaluation.protocol import Protocol
 from detection.finding import Finding
 from detection.sample_set import SampleSet
 from detection.view_cache import ViewCache
@@ -91,6 +92,7 @@ def _train(
             should_stop=context.should_stop,
             device=context.job.device,
             cache=settings.PREPARED_VIEWS,
+            protocol=Protocol.from_json(run.arm.experiment.protocol),
         )
     except Interrupted as stopped:
         raise JobStopped(str(stopped)) from stopped

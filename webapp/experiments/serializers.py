@@ -54,11 +54,11 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class MetricPointSerializer(serializers.ModelSerializer[MetricPoint]):
-    """A number of a run at an epoch."""
+    """A number of a run at an epoch. `value` is null where it is undefined, and `undefined` says why."""
 
     class Meta:
         model = MetricPoint
-        fields = ["name", "epoch", "value", "attempt", "time"]
+        fields = ["name", "epoch", "value", "n", "undefined", "attempt", "time"]
         read_only_fields = fields
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from detection.detector import Measure
 from detection.errors import DetectionError
 from detection.finding import Finding
 from webapp.accounts import permissions
@@ -293,6 +294,22 @@ def record_metrics(*, run: Run, epoch: int, metrics: dict[str, float], attempt: 
     for name, value in metrics.items():
         MetricPoint.objects.update_or_create(
             run=run, name=name, epoch=epoch, defaults={"value": value, "attempt": attempt}
+        )
+
+
+def record_measures(*, run: Run, epoch: int, measures: Mapping[str, Measure], attempt: int) -> None:
+    """Store what was measured on the validation split after an epoch; a repeated epoch replaces its own numbers."""
+    for name, measure in measures.items():
+        MetricPoint.objects.update_or_create(
+            run=run,
+            name=name,
+            epoch=epoch,
+            defaults={
+                "value": measure.value,
+                "n": measure.n,
+                "undefined": measure.reason or "",
+                "attempt": attempt,
+            },
         )
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from detection.detector import Measure
+from detection.evaluation.images import evaluated_images
+from detection.evaluation.protocol import Protocol
+from detection.finding import Finding
+from detection.training.validation_numbers import validation_numbers
 from tests.webapp import experiment_records, records
 from webapp.core import files
+from webapp.experiments import sample_sets
 from webapp.experiments.models import ArmSyntheticView, Prediction, Run
+from webapp.experiments.validation_numbers import MEASURED, basis
 from webapp.jobs.execution import run_all_here
 from webapp.results.models import Evaluation
 from webapp.results.selectors import summary
@@ -37,6 +44,20 @@ def test_an_experiment_simulates_trains_predicts_evaluates_and_opens_its_results
     assert not plain.metric_points.filter(name="seconds_left").exists()
     pace = dict(plain.metric_points.exclude(name__contains="loss").values_list("name", "value"))
     assert pace["images_per_second"] > 0 and 0 <= pace["loading_share"] <= 1 and pace["memory_bytes"] > 1e6
+    found: dict[str, list[Finding]] = {
+        sample.sample_id: [
+            Finding((one.x1, one.y1, one.x2, one.y2), one.score, one.malignancy, one.lesion_type)
+            for one in Prediction.objects.filter(run=plain, view=sample_sets.view_id(sample.sample_id)).order_by("rank")
+        ]
+        for sample in sample_sets.acquired_samples(version, "validation")
+    }
+    images = evaluated_images(sample_sets.acquired_samples(version, "validation"), found)
+    measured = {
+        point.name: Measure(point.value, point.n, point.undefined or None)
+        for point in plain.metric_points.filter(name__in=MEASURED)
+    }
+    assert measured == validation_numbers(images, Protocol())
+    assert measured["validation_sensitivity"].n == plain.record["measured"]["lesions"] == basis(version).lesions
     sampled = set(plain.samples.values_list("view", flat=True))
     assert sampled and sampled <= set(version.version_views.filter(split="validation").values_list("view", flat=True))
     assert (

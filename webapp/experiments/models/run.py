@@ -76,15 +76,23 @@ class RunSample(models.Model):
 
 
 class MetricPoint(models.Model):
-    """A number of a run at an epoch, such as its validation loss."""
+    """A number of a run at an epoch, such as its validation loss; where it is undefined, why."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metric_points")
     name = models.CharField(max_length=60)
     epoch = models.PositiveIntegerField()
-    value = models.FloatField()
+    value = models.FloatField(null=True, help_text="Null where it is undefined.")
+    n = models.PositiveIntegerField(null=True, help_text="What a counted number is counted over.")
+    undefined = models.TextField(blank=True, default="", help_text="Why it has no value.")
     attempt = models.PositiveIntegerField(default=1)
     time = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name", "epoch"]
-        constraints = [models.UniqueConstraint(fields=["run", "name", "epoch"], name="metric_point_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name", "epoch"], name="metric_point_once"),
+            models.CheckConstraint(
+                condition=Q(value__isnull=False, undefined="") | (Q(value__isnull=True) & ~Q(undefined="")),
+                name="metric_point_value_or_reason",
+            ),
+        ]
