@@ -9,7 +9,7 @@ from webapp.results import curves, selectors
 from webapp.results.models import Evaluation
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
-from webapp.results.reports.words import cell, methods, not_drawn
+from webapp.results.reports.words import cell, lesions, methods, not_drawn
 from webapp.results.selectors import GROUPS, TEST_SETS
 
 ON_ALL = ("AFROC1", "wAFROC1")
@@ -60,7 +60,7 @@ def _curves(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], 
             most = max((x for one in series for x, _ in one.points), default=1.0)
             plots.append(
                 Plot(
-                    f"{kind.upper()}: {words.lower().removeprefix('malignant ')}",
+                    f"{kind.upper()}: {lesions(group)}",
                     Axis(across, 0.0, max(most, 0.1) if kind == "froc" else 1.0),
                     Axis(up, 0.0, 1.0),
                     tuple(series),

@@ -7,7 +7,7 @@ from webapp.results import comparison_figure
 from webapp.results.comparison import Compared, Comparison, changes_table, compare
 from webapp.results.reports.basis import EXTERNAL, Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
-from webapp.results.reports.words import cell, not_drawn, nowhere, p_words, without_interval
+from webapp.results.reports.words import cell, lesions, not_drawn, nowhere, p_words, without_interval
 from webapp.results.selectors import GROUPS, MEASURES, TEST_SETS
 
 STEP = 0.2
@@ -50,10 +50,7 @@ def _forest(basis: Basis, found: Comparison) -> Figure:
     for measure, label in MEASURES.items():
         members = [row for row in shown if row.measure == measure]
         first = measure == next(iter(MEASURES))
-        names = (
-            f"{GROUPS[group].removeprefix('Malignant ').capitalize()}, {arm.name}" if first else ""
-            for group, arm in reversed(lines)
-        )
+        names = (f"{lesions(group).capitalize()}, {arm.name}" if first else "" for group, arm in reversed(lines))
         plots.append(
             Plot(
                 label,
@@ -144,16 +141,16 @@ def _exploratory(basis: Basis, found: Comparison) -> Table:
         (("Test set, lesions", 0.19), ("Arm, seed", 0.21), *((label, 0.2) for label in MEASURES.values())),
         tuple(
             (
-                f"{TEST_SETS[test_set].capitalize()}, {GROUPS[group].lower()}",
+                f"{TEST_SETS[test_set].capitalize()}, {lesions(group)}",
                 words,
                 *(_with_p(members[measure]) if measure in members else "" for measure in MEASURES),
             )
             for (test_set, group, words), members in by_run.items()
         ),
         basis.caption(
-            "All other differences: difference, interval, n (no value under 10), and two-sided p corrected after "
-            "Benjamini and Hochberg over this table; empty: the primary endpoint. The export has p as it was before "
-            "the correction",
+            "All other differences of malignant lesions: difference, interval, n (no value under 10), and two-sided p "
+            "corrected after Benjamini and Hochberg over this table; empty: the primary endpoint. The export has p as "
+            "it was before the correction",
             n=f"in the table; {basis.size()}",
             method=_method(found, found.exploratory),
         ),
@@ -172,7 +169,7 @@ def _changes(basis: Basis, found: Comparison) -> Table:
         p = f"n under {FEWEST_SHOWN}" if patients["n"] < FEWEST_SHOWN else p_words(patients["p_value"])
         rows.append(
             (
-                f"{one['test_set'].capitalize()}, {one['group'].lower()}",
+                f"{one['test_set'].capitalize()}, {lesions(one['row'].group)}",
                 one["row"].words,
                 *(str(one[name]) for name in ("lesions", "gained", "lost", "both", "neither")),
                 p,

@@ -11,6 +11,8 @@ from webapp.results.reports.words import cell, methods, nowhere
 from webapp.results.selectors import TEST_SETS
 
 GROUP = "malignant"
+VIEWS = "lesion on a view"
+"""The level of the protocol."""
 WAYS = ("Located", "Sensitivity of located", "Sensitivity end to end", "AUC of located", "AUC end to end")
 """Cells of `levels.both_ways`."""
 
@@ -24,8 +26,8 @@ def levels_chapter(basis: Basis) -> Section:
         "Levels",
         (
             Text(
-                "The same findings, counted once per image, breast, patient or lesion, for all malignant lesions; the "
-                "export has masses and clusters where units are lesions.",
+                "The same findings, counted once per image, breast, patient or lesion, for all malignant lesions. "
+                "Lesions on a view stand under Numbers; the export has them here, too, with F1, masses and clusters.",
                 "note",
             ),
             *(
@@ -35,6 +37,7 @@ def levels_chapter(basis: Basis) -> Section:
                     [(panel["test_set"], one) for panel in panels for one in panel["levels"] if one["level"] == level],
                 )
                 for level, label in levels.LEVELS.items()
+                if level != VIEWS
             ),
             Heading("Located, and end to end"),
             _both_ways(basis),
@@ -73,17 +76,19 @@ def _both_ways(basis: Basis) -> Table:
     rows, numbers = [], []
     for panel in levels.both_ways(basis.experiment, GROUP, nowhere):
         for block in panel["levels"]:
+            if block["label"] != levels.LEVELS[VIEWS]:
+                continue
             for row in block["rows"]:
                 numbers += row["cells"]
-                rows.append((block["label"], f"{panel['label'].capitalize()}, {row['run']}", *map(cell, row["cells"])))
+                rows.append((f"{panel['label'].capitalize()}, {row['run']}", *map(cell, row["cells"])))
     return Table(
-        (("Level", 0.105), ("Test set, run", 0.145), *((words, 0.15) for words in WAYS)),
+        (("Test set, run", 0.2), *((words, 0.16) for words in WAYS)),
         tuple(rows),
         basis.caption(
             "A classifier judged on what was located looks better than the system with its detector; read both. "
-            "Located: share of malignant units found by position alone. Of located: share of these called malignant. "
-            "End to end: share of all malignant units located and called malignant; the AUC end to end gives what is "
-            "not located a score of 0",
+            "Malignant lesions on a view; the export has patients and lesions over their views. Located: share found "
+            "by position alone. Of located: share of these called malignant. End to end: share of all located and "
+            "called malignant; the AUC end to end gives what is not located a score of 0",
             n=f"in the table; {basis.size()}",
             method=methods(numbers),
         ),

@@ -16,7 +16,10 @@ DODGE = 0.22
 """Distance between groups of lesions on the axis of arms, in arms."""
 SEED_STEP = 0.06
 """Distance between the seeds of an arm."""
-RANGE = "Range: lowest and highest value of the seeds, which is chance in training and no interval"
+RANGE = (
+    "Range: lowest and highest value of the seeds, which is chance in training and no interval; empty where a seed has "
+    "no value"
+)
 
 
 def numbers(basis: Basis) -> Section:
@@ -131,9 +134,7 @@ def _table(basis: Basis, rows: list[Row], test_set: str) -> Table:
         group, arm = GROUPS[members[0].group], members[0].arm.name
         lines += [(group, arm, str(row.run.seed), *(cell(row.numbers[one]) for one in MEASURES)) for row in members]
         if basis.several_seeds:
-            lines.append(
-                (group, arm, "range", *(curves.spread([row.numbers[one] for row in members]) for one in MEASURES))
-            )
+            lines.append((group, arm, "range", *(_range([row.numbers[one] for row in members]) for one in MEASURES)))
     return Table(
         (("Lesions", 0.17), ("Arm", 0.18), ("Seed", 0.08), *((label, 0.19) for label in MEASURES.values())),
         tuple(lines),
@@ -146,3 +147,8 @@ def _table(basis: Basis, rows: list[Row], test_set: str) -> Table:
             test_sets=[test_set],
         ),
     )
+
+
+def _range(numbers: list[dict[str, Any]]) -> str:
+    """Lowest and highest value of the seeds; empty where a seed has no value to show."""
+    return curves.spread(numbers) if all(figures.shown(one) for one in numbers) else ""

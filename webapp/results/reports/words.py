@@ -76,6 +76,11 @@ def not_drawn(left_out: Iterable[tuple[str, str]]) -> str:
     return f". Not drawn: {said}" if said else ""
 
 
+def lesions(group: str) -> str:
+    """A group of malignant lesions where the caption says malignant: clusters, masses, all malignant."""
+    return selectors.GROUPS[group].lower().removeprefix("malignant ")
+
+
 def nowhere(*args: object, **kwargs: object) -> str:
     """On paper a number opens no cases."""
     return ""
