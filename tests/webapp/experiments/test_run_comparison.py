@@ -91,7 +91,10 @@ def test_settings_data_code_environment_and_outcome_of_other_experiments_are_set
     assert found["Batch size (sub-images)"] == [str(first.arm.configuration["values"]["batch_size"]), "5"]
     assert found["Experiment"] == ["Experiment 1: Ratios", "Experiment 2: Ratios"]
     assert len(set(found["Data hash"])) == 2 and "Seed" not in found and "Epochs (epochs)" not in found
-    assert found["Best epoch"] == ["not recorded", "3"] and found["Validation loss of that epoch"] == ["not recorded", "0.25"]
+    assert found["Best epoch"] == ["not recorded", "3"] and found["Validation loss of that epoch"] == [
+        "not recorded",
+        "0.25",
+    ]
     assert found["Steps"] == ["not recorded", "40"] and found["Duration"] == ["not recorded", "1:02:03"]
     assert found["Run: torch"] == ["not recorded", "9.9"] and "Launch: torch" not in found
 
