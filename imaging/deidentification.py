@@ -28,6 +28,7 @@ from imaging.attributes import text
 from imaging.deidentification_profile import TABLE_EDITION, Action, action_for, is_overlay
 from imaging.dicom_writing import IMPLEMENTATION_UID
 from imaging.identifying_values import STANDARD_ROOT, as_list, identifying_values, remove_leftovers, verify
+from imaging.mammography_modules import code_item
 
 PROFILE_VERSION = "cemlab-1"
 OLDEST_AGE = 90
@@ -247,7 +248,9 @@ class Deidentifier:
         dataset.PatientIdentityRemoved = "YES"
         dataset.LongitudinalTemporalInformationModified = "MODIFIED"
         dataset.DeidentificationMethod = f"CEMLab {self._profile_version}, {TABLE_EDITION}"
-        dataset.DeidentificationMethodCodeSequence = Sequence([_code(*method) for method in _METHODS])
+        dataset.DeidentificationMethodCodeSequence = Sequence(
+            [code_item(value, "DCM", meaning) for value, meaning in _METHODS]
+        )
         old = getattr(dataset, "file_meta", None)
         if old is not None:
             meta = FileMetaDataset()
@@ -259,12 +262,6 @@ class Deidentifier:
             dataset.file_meta = meta
         if hasattr(dataset, "preamble"):
             dataset.preamble = b"\x00" * 128
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
-    return item
 
 
 def _shifted(element: DataElement, offset: timedelta) -> str | list[str] | None:
