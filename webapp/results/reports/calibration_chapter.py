@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from webapp.core.templatetags.cemlab import FEWEST_SHOWN, decimal
@@ -59,14 +60,13 @@ def _figure(basis: Basis, test_set: str, bodies: Bodies) -> Figure:
             f"the dotted line what is said is what comes true; bins under n={FEWEST_SHOWN} are not drawn. Decision "
             "curve: net benefit per row of acting from a probability on, which is true positives minus false "
             "positives weighted by the odds of that probability; thin lines: acting on all, and on none (0). Net "
-            "benefit holds for the share of malignant rows in this test set"
-            + (". Seeds of an arm look alike" if basis.several_seeds else "")
-            + not_drawn(left_out),
+            "benefit holds for the share of malignant rows in this test set; lines are cut off below "
+            f"{LOWEST:g}" + (". Seeds of an arm look alike" if basis.several_seeds else "") + not_drawn(left_out),
             n=f"rows in the table; {basis.size([test_set])}",
             method=f"bins: {methods(bins)}; net benefit: no interval is computed",
             test_sets=[test_set],
         ),
-        height=170,
+        height=152,
         across=2,
     )
 
@@ -100,21 +100,14 @@ def _decision(what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
     best = max((value for _, curve in found for value in curve["model"]), default=1.0)
     top = ROOM * max(0.1, best)
     series = [
-        # what lies below the axis is cut off: acting on many there does harm
-        Series(
-            run.arm.name,
-            tuple(point for point in zip(curve["thresholds"], curve["model"], strict=True) if point[1] >= LOWEST),
-            kind="line",
-            colour=run.arm.position,
-            dash=run.arm.position,
-        )
+        Series(run.arm.name, piece, kind="line", colour=run.arm.position, dash=run.arm.position)
         for run, curve in found
+        for piece in _pieces(curve["thresholds"], curve["model"], top)
     ]
     # runs that located other findings have another share of malignant ones, and another line
     for curve in {curve["prevalence"]: curve for _, curve in found}.values():
-        points = zip(curve["thresholds"], curve["treat_all"], strict=True)
-        inside = tuple(point for point in points if LOWEST <= point[1] <= top)
-        series.append(Series("act on all", inside, kind="thin"))
+        pieces = _pieces(curve["thresholds"], curve["treat_all"], top)
+        series += [Series("act on all", piece, kind="thin") for piece in pieces]
     return Plot(
         f"Decision curve: {SHORT[what]}",
         Axis("probability from which one acts", 0, 1),
@@ -123,6 +116,12 @@ def _decision(what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
         guide="level" if series else "",
         empty="not drawn, see the caption",
     )
+
+
+def _pieces(across: list[float], up: list[float], top: float) -> list[tuple[tuple[float, float], ...]]:
+    """The parts of a line between the ends of the axis, each on its own, so that no line bridges what is cut off."""
+    parts = groupby(zip(across, up, strict=True), key=lambda point: LOWEST <= point[1] <= top)
+    return [tuple(points) for inside, points in parts if inside]
 
 
 def _numbers(basis: Basis, test_set: str, bodies: Bodies) -> Table:

@@ -136,7 +136,7 @@ def _table(basis: Basis, rows: list[Row], test_set: str) -> Table:
         if basis.several_seeds:
             lines.append((group, arm, "range", *(_range([row.numbers[one] for row in members]) for one in MEASURES)))
     return Table(
-        (("Lesions", 0.17), ("Arm", 0.18), ("Seed", 0.08), *((label, 0.19) for label in MEASURES.values())),
+        (("Lesions", 0.16), ("Arm", 0.16), ("Seed", 0.07), *((label, 0.2) for label in MEASURES.values())),
         tuple(lines),
         basis.caption(
             f"Numbers on the {TEST_SETS[test_set]} test set: value, interval, n; no value under n=10"
