@@ -112,7 +112,7 @@ def test_the_report_says_question_answer_numbers_and_hashes(evaluated: Experimen
         assert digest in words.replace(" ", "")
     for number, page in enumerate(pages, start=1):
         assert f"Page {number} of {len(pages)}" in page
-    assert "Dice coefficient of the outline of a found malignant lesion" in words
+    assert "Dice coefficient of the outline of each found malignant lesion view" in words
     captions = re.split(r"(?:Figure|Table) \d+\. ", words)[1:]
     assert len(captions) >= 25
     for caption in captions:

@@ -65,8 +65,8 @@ def _violins(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]])
     return Figure(
         (Plot("", Axis("", -0.6, len(members) - 0.4, places=names), Axis("Dice", 0, 1), tuple(series)),),
         basis.caption(
-            "Dice of the outline of each found malignant lesion view and of the finding credited to it; the width is "
-            "a kernel density, the marker the median, the line the quartiles; missed lesions are not in it",
+            "Dice coefficient of the outline of each found malignant lesion view and the finding credited to it; width "
+            "is a kernel density, the marker the median, the line the quartiles; missed lesions are not in it",
             n=f"found lesion views, in the table below; {basis.size([test_set])}",
             method=f"{DICE}; Gaussian kernel by Scott's rule",
             test_sets=[test_set],
