@@ -41,6 +41,14 @@ WIDTH = A4[0] - 2 * MARGIN
 ROOM = 45 * mm
 """What must be left on a page for a table to begin on it."""
 INK, PALE, LINE, SOFT = (HexColor(colour) for colour in ("#1a2026", "#5a6671", "#d9dee2", "#f4f5f6"))
+CLOSE = TableStyle(
+    [
+        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT")),
+        *((f"{side}PADDING", (0, 0), (-1, -1), 1.4) for side in ("TOP", "BOTTOM")),
+    ]
+)
+"""Lines of the list of contents, which stays on one page for a usual report."""
 UNBROKEN = re.compile(r"\[[-+\u2212\d., ]+\]|\d %")
 """An interval and a percentage stay on one line."""
 WARN, WARN_INK = HexColor("#fbeccf"), HexColor("#6f4200")
@@ -123,7 +131,10 @@ def write(sections: Sequence[Section], imprint: Imprint, path: Path) -> int:
     """
     document = _Document(str(path), imprint)
     contents = TableOfContents(
-        levelStyles=[STYLES["contents 0"], STYLES["contents 1"]], dotsMinLevel=0, rightColumnWidth=30
+        levelStyles=[STYLES["contents 0"], STYLES["contents 1"]],
+        tableStyle=CLOSE,
+        dotsMinLevel=0,
+        rightColumnWidth=30,
     )
     counters = _Counters()
     title, *chapters = sections
