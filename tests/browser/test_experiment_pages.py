@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from detection.detector import Measure
 from detection.errors import NonFiniteLoss
 from detection.finding import Finding
 from tests.webapp import experiment_records, records
@@ -98,9 +99,20 @@ def test_a_design_with_different_arms_is_frozen_and_then_launched(
     pictures(page, "launched")
 
 
+def measures(epoch: int) -> dict[str, Measure]:
+    """Numbers on validation that rise; at first nothing is above the threshold."""
+    nothing = Measure(None, 0, "undefined: no findings above the threshold")
+    return {
+        "validation_sensitivity": Measure((epoch - 1) / 8, 8),
+        "validation_precision": nothing if epoch == 1 else Measure(1 - 1 / epoch, 2 * epoch),
+        "validation_false_positives_per_image": Measure(0.0 if epoch == 1 else 2 / epoch, 16),
+        "validation_average_precision": Measure((epoch - 1) / 9, 8),
+    }
+
+
 def training_run(project: Project, researcher: User) -> Run:
     version = experiment_records.make_version(project, 40, external=0, with_files=True)
-    changes = {"epochs": 12, "sample_every": 1}
+    changes = {"epochs": 12, "sample_every": 1, "measure_every": 1}
     experiment = experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0), changes=changes)
     run = Run.objects.get(arm__experiment=experiment, arm__position=0)
     views = version.version_views.filter(split="validation", version_annotations__isnull=False)
@@ -108,6 +120,7 @@ def training_run(project: Project, researcher: User) -> Run:
         losses = {"training_loss": 1 / epoch, "validation_loss": 0.4 + 0.6 / epoch, "learning_rate": 5e-4}
         pace = {"images_per_second": 3.2, "loading_share": 0.02, "memory_bytes": 1.4e9}
         services.record_metrics(run=run, epoch=epoch, metrics=losses | pace, attempt=1)
+        services.record_measures(run=run, epoch=epoch, measures=measures(epoch), attempt=1)
         x1, y1, x2, y2 = experiment_records.BOX
         off = 8.0 * (6 - epoch)
         moved = Finding((x1 + off, y1 + off, x2 + off, y2 + off), 0.1 + 0.13 * epoch, 0.9, "cluster")
@@ -127,6 +140,13 @@ def test_sample_predictions_are_walked_by_epoch_from_the_keyboard(
     visible = page.locator(".sample-view").first.locator("g:visible text")
     expect(visible).to_have_text("0.88")
     until("document.querySelectorAll('#loss .scatterlayer .trace').length === 2")
+    until("document.querySelectorAll('#found .scatterlayer .trace').length === 3")
+    until("document.querySelectorAll('#false .scatterlayer .point').length === 6")
+    expect(page.locator("#run-measured")).to_contain_text("malignant lesions in")
+    page.focus("#found [data-chart-area]")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#found [data-chart-reading]")).to_contain_text("precision undefined: no findings")
     accessible()
     pictures(page, "run-samples")
 
@@ -137,11 +157,13 @@ def test_sample_predictions_are_walked_by_epoch_from_the_keyboard(
     expect(visible).to_have_text("0.62")
 
     # a further epoch comes in, and who looks at the fourth keeps looking at it
+    services.record_measures(run=run, epoch=7, measures=measures(7), attempt=1)
     view = run.samples.order_by("view_id").values_list("view_id", flat=True)[0]
     services.record_samples(run=run, epoch=7, findings={view: []})
     page.evaluate("document.querySelector('#run-samples').dispatchEvent(new CustomEvent('cemlab:epoch'))")
     until("document.querySelector('#sample-epoch').max === '6'")
     expect(page.locator("#sample-words p:visible")).to_contain_text("epoch 4")
+    until("document.querySelectorAll('#false .scatterlayer .point').length === 7")
 
 
 def test_a_failure_of_the_design_leads_to_a_new_one(
@@ -174,6 +196,7 @@ def test_runs_chosen_on_the_experiment_are_set_side_by_side(
     page.click("text=Compare chosen")
     page.wait_for_url("**/experiments/compare/?run=1-0-0&run=1-1-0")
     until("document.querySelectorAll('#losses .scatterlayer .trace').length >= 2")
+    until("document.querySelectorAll('#measured .scatterlayer .point').length === 23")
     expect(page.locator(".compare-table")).to_contain_text("Malignant synthetic ratio")
     expect(page.locator(".compare-table")).not_to_contain_text("Seed")
     accessible()

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from detection.errors import (
     ProcessLost,
     UnreadableSample,
 )
+from detection.evaluation.protocol import Protocol
 from detection.mask_rcnn.detector import MaskRCNNDetector
 from detection.mask_rcnn.training import train
 from detection.training.batches import Share
@@ -94,6 +96,9 @@ SCENARIOS: list[dict[str, Any]] = [
     {"name": "halves"},
     {"name": "fewer", "stop_at": 5},
     {"name": "full disk", "fail_on": 2},
+    {"name": "measured", "changes": {"measure_every": 2}},
+    {"name": "measured halves", "changes": {"measure_every": 1}, "stop_at": 6},
+    {"name": "measured halves", "changes": {"measure_every": 1}},
 ]
 
 
@@ -149,6 +154,30 @@ def test_asked_in_one_process_all_stop_at_the_same_step_and_go_on_to_the_same_we
 
 
 @pytest.mark.slow
+def test_views_are_measured_by_all_processes_together_and_the_training_stays_the_same(
+    seen: Seen, tmp_path: Path
+) -> None:
+    curve, _, _ = toy_training.train(tmp_path, measure_every=2)
+    for told in (seen.first[6]["curve"], seen.second[6]["curve"]):
+        assert [entry["epoch"] for entry in told if entry["measures"]] == [2, 4]
+        assert [entry | {"measures": None} for entry in told] == seen.first[1]["curve"]
+        for entry, record in zip(told, curve, strict=True):
+            of_one = record.measures or {}
+            values = {name: measure["value"] for name, measure in (entry["measures"] or {}).items()}
+            assert values == pytest.approx({name: measure.value for name, measure in of_one.items()}, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_asked_to_stop_while_measuring_all_processes_stop_and_measure_once_resumed(seen: Seen) -> None:
+    for told in (seen.first, seen.second):
+        assert told[7]["error"] == "Interrupted"
+        assert all(entry["measures"] for entry in told[8]["curve"])
+    assert seen.first[8]["curve"][1]["measures"] == seen.first[6]["curve"][1]["measures"]
+    kept = sorted(path.name for path in (seen.folder / "measured halves" / "checkpoints").iterdir())
+    assert kept == ["epoch-003.pt", "epoch-004.pt"]
+
+
+@pytest.mark.slow
 def test_one_process_goes_on_where_two_were_stopped(seen: Seen) -> None:
     kept = sorted(path.name for path in (seen.folder / "fewer" / "checkpoints").iterdir())
     assert kept == ["epoch-001-step-000001.pt", "epoch-001.pt"]
@@ -170,15 +199,21 @@ def test_a_detector_trains_on_two_processes_stops_and_goes_on(
     views: Any, tmp_path: Path, quiet: dict[str, Any]
 ) -> None:
     training, validation = views([MASS], [CLUSTER], [MASS, CLUSTER]), views([MASS, CLUSTER], [MASS])
-    configuration = tiny(tiles="whole", batch_size=2, normalisation="group", sample_every=1)
+    configuration = tiny(tiles="whole", batch_size=2, normalisation="group", sample_every=1, measure_every=1)
     heard: list[Mapping[str, Any]] = []
-    followed = {**quiet, "device": "cpu*2", "progress": heard.append, "cache": tmp_path / "cache"}
+    protocol = Protocol(score_above=0.05, class_aware="none")
+    followed = {**quiet, "device": "cpu*2", "progress": heard.append, "cache": tmp_path / "cache", "protocol": protocol}
     whole = MaskRCNNDetector().fit(training, validation, configuration, directory=tmp_path / "whole", **followed)
     assert whole.record["environment"]["processes"] == 2
     assert whole.record["amount"]["images"] == 6
     steps = [event for event in heard if event["event"] == "step"]
     assert [(event["epoch"], event["step"]) for event in steps] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     assert (tmp_path / "whole" / "samples" / "epoch-002.json").exists()
+    measured = whole.record["measured"]
+    assert (measured["views"], Protocol.from_json(measured["protocol"])) == (2, protocol)
+    epochs = [event["measures"] for event in heard if event["event"] == "epoch"]
+    assert epochs == [{name: asdict(one) for name, one in (entry.measures or {}).items()} for entry in whole.curve]
+    assert all(epochs)
 
     heard.clear()
     stopped = {**followed, "should_stop": lambda: any(event["event"] == "step" for event in heard)}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from detection.configuration import MaskRCNNConfiguration
-from detection.detector import EpochRecord
+from detection.detector import EpochRecord, Measure
 from detection.errors import Interrupted, StorageFailed
 from detection.training.batches import Batch, Share
 from detection.training.loop import TrainingLoop
@@ -62,6 +63,24 @@ class Points:
         return images, [{"value": torch.tensor([n / 2])} for n in numbers]
 
 
+class Outputs:
+    """Measures what the network says of five images, in their order."""
+
+    def views(self) -> int:
+        return IMAGES
+
+    def find(self, model: nn.Module, view: int) -> float:
+        (image,), _ = Points(Share(), size=1).batch(0, view)
+        assert isinstance(model, Toy)
+        return float(model.layers(image.flatten()))
+
+    def numbers(self, found: Sequence[float]) -> dict[str, Measure]:
+        return {f"image {view}": Measure(value, 1) for view, value in enumerate(found)}
+
+    def about(self) -> dict[str, Any]:
+        return {"views": IMAGES}
+
+
 def train(
     directory: Path,
     processes: Processes | None = None,
@@ -97,6 +116,7 @@ def train(
         progress=lambda event: heard.append(dict(event)),
         should_stop=should_stop,
         after_epoch=after_epoch,
+        measuring=Outputs(),
         processes=chosen,
     )
     curve, best = loop.run()
@@ -120,7 +140,7 @@ def main() -> None:
                     fail_on=fail_on,
                     **entry.get("changes", {}),
                 )
-                told |= {"curve": [vars(record) for record in curve], "best": best, "events": len(heard)}
+                told |= {"curve": [asdict(record) for record in curve], "best": best, "events": len(heard)}
             except (Interrupted, StorageFailed) as error:
                 told |= {"error": type(error).__name__, "message": error.message}
             seen.append(told)
