@@ -172,7 +172,7 @@ def _facts(item: ReviewItem) -> dict[str, Any]:
 
 def _finding_shown(item: ReviewItem) -> int | None:
     """Key of the finding that an item without a lesion is about, for the viewer to go to."""
-    if item.lesion_id is not None:
+    if item.lesion_id is not None or item.finding is None:
         return None
     of_view = Prediction.objects.filter(run=item.queue.finder, view=item.view_id, rank=item.finding)
     return of_view.values_list("pk", flat=True).first()
