@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
-from detection.finding import Finding
-from detection.sample_set import Sample
 from tests.webapp import experiment_records, records
-from tests.webapp.experiment_records import Findings, finish_all, graded
+from tests.webapp.experiment_records import finish_all, graded, outlined
 from webapp.accounts.models import User
 from webapp.experiments.models import Experiment
 
@@ -125,19 +122,6 @@ def test_bars_of_misses_open_their_cases_from_the_keyboard(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     until("window.location.pathname.includes('/cases/') && window.location.search.includes('outcome%3Dfound')")
-
-
-def outlined(find: Findings) -> Findings:
-    """The same detector, drawing the outline of every box."""
-
-    def drawn(sample: Sample) -> list[Finding]:
-        return [
-            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
-            for one in find(sample)
-            for x1, y1, x2, y2 in [one.box]
-        ]
-
-    return drawn
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from detection.evaluation.protocol import Protocol
@@ -157,5 +158,18 @@ def graded(shift: int = 0) -> Findings:
         if number % 3 == 0:
             listed.append(Finding((5.0, 5.0, 15.0, 15.0), (number % 89) / 100, 0.7, "cluster"))
         return sorted(listed, key=lambda finding: -finding.score)
+
+    return find
+
+
+def outlined(findings: Findings) -> Findings:
+    """The same with an outline around each finding."""
+
+    def find(sample: Sample) -> list[Finding]:
+        return [
+            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+            for one in findings(sample)
+            for x1, y1, x2, y2 in [one.box]
+        ]
 
     return find

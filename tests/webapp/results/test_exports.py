@@ -15,7 +15,7 @@ from django.urls import reverse
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
 from detection.evaluation.protocol import Protocol
-from tests.webapp.experiment_records import finish_all, graded
+from tests.webapp.experiment_records import finish_all, graded, outlined
 from webapp.accounts.models import User
 from webapp.core.models import AuditEvent
 from webapp.experiments.models import Experiment
@@ -43,8 +43,8 @@ Shown = tuple[Any, ...]
 
 @pytest.fixture
 def evaluated(experiment: Experiment) -> Experiment:
-    """Three arms with scores of their own for every view."""
-    return finish_all(experiment, lambda run: graded(run.arm.position))
+    """Three arms with scores of their own for every view, and outlines."""
+    return finish_all(experiment, lambda run: outlined(graded(run.arm.position)))
 
 
 def lines(client: Client, table: str) -> list[Line]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,10 +10,8 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 
-from detection.finding import Finding
-from detection.sample_set import Sample
 from tests.webapp import registry_records
-from tests.webapp.experiment_records import Findings, finish_all, graded
+from tests.webapp.experiment_records import finish_all, graded, outlined
 from webapp.accounts.models import Project, User
 from webapp.datasets.models import SplitAssignment
 from webapp.experiments.models import Experiment, Run, RunState
@@ -25,19 +22,6 @@ from webapp.results.models import Evaluation
 pytestmark = pytest.mark.django_db
 BASE = "/study/results/1/"
 PAGES = ("", "curves/", "calibration/", "calibration/?what=image", "failures/", "outlines/")
-
-
-def outlined(find: Findings) -> Findings:
-    """The same detector, drawing the outline of every box."""
-
-    def drawn(sample: Sample) -> list[Finding]:
-        return [
-            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
-            for one in find(sample)
-            for x1, y1, x2, y2 in [one.box]
-        ]
-
-    return drawn
 
 
 @pytest.fixture

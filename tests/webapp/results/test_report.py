@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +17,8 @@ from django.urls import reverse
 from reportlab.lib.colors import HexColor
 
 from detection.evaluation.protocol import Protocol
-from detection.finding import Finding
-from detection.sample_set import Sample
 from tests.webapp import records
-from tests.webapp.experiment_records import Findings, finish_all, graded
+from tests.webapp.experiment_records import finish_all, graded, outlined
 from webapp.accounts.models import Project, User
 from webapp.annotations.models import Lesion
 from webapp.core import files
@@ -52,19 +49,6 @@ KEPT = os.environ.get("CEMLAB_REPORTS")
 def evaluated(experiment: Experiment) -> Experiment:
     finish_all(experiment, lambda run: outlined(graded(run.arm.position)))
     return experiments.with_arms(Experiment.objects.all()).get(pk=experiment.pk)
-
-
-def outlined(findings: Findings) -> Findings:
-    """The same with an outline around each finding."""
-
-    def find(sample: Sample) -> list[Finding]:
-        return [
-            replace(one, contour=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
-            for one in findings(sample)
-            for x1, y1, x2, y2 in [one.box]
-        ]
-
-    return find
 
 
 def made(actor: User, experiment: Experiment) -> Report:
