@@ -94,7 +94,7 @@ def test_the_slider_recomputes_every_test_set_and_the_list_below(
     page.click("[data-threshold-keep] >> text=Patient")
     until("window.location.search.includes('level=patient') && window.location.search.includes('step=420')")
     assert page.inner_text("[data-threshold-value]") == "0.420"
-    until("document.querySelector('#threshold-cases p').textContent.includes('0.420')")
+    until("document.querySelector('#threshold-cases p')?.textContent.includes('0.420')")
     accessible()
     page.click("#threshold-cases tbody a >> nth=0")
     until("window.location.search.includes('score=0.420') && window.location.search.includes('level%3Dpatient')")
