@@ -103,6 +103,9 @@ def test_the_results_draw_three_panels_without_breaking_the_policy(
     page.keyboard.press("ArrowRight")
     until("document.querySelector('#panel-sensitivity [data-chart-reading]').textContent.includes('n=')")
     page.keyboard.press("Enter")
+    # the viewer, on the first of the cases behind the point, and the list from there
+    page.wait_for_url("**/study/cases/**behind=**")
+    page.locator("#behind-title + p a").click()
     page.wait_for_url("**/results/1/lesions/**")
     until("[...document.images].every((image) => image.complete)")
     accessible()
