@@ -9,6 +9,7 @@ Write = Callable[..., Path]
 
 
 def changed(path: Path, **attributes: object) -> Path:
+    """Set attributes of a DICOM file; None deletes them."""
     dataset = pydicom.dcmread(path)
     for keyword, value in attributes.items():
         if value is None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from django.core.management import call_command
 from PIL import Image
 
 from imaging.dicom_writing import ImageIdentity, write_pair
 from imaging.pair import CEMPair
+from tests.imaging.written_files import changed
 from webapp.cases import models
 
 SHAPE = (120, 100)
@@ -117,21 +117,8 @@ def write_view(
     written = write_pair(pair, folder, identity=identity, stem=stem or f"{laterality}_{view}")
     defaults = {"PatientBirthDate": "19600102", "AccessionNumber": "ACC123456"}
     for path in (written.low_energy, written.recombined):
-        edit(path, **{**defaults, **changes})
+        changed(path, **{**defaults, **changes})
     return written.low_energy, written.recombined
-
-
-def edit(path: Path, **changes: Any) -> Path:
-    """Set attributes of a DICOM file; None deletes them."""
-    dataset = pydicom.dcmread(path)
-    for keyword, value in changes.items():
-        if value is None:
-            if keyword in dataset:
-                delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
-    dataset.save_as(path)
-    return path
 
 
 def zipped(folder: Path, target: Path) -> Path:

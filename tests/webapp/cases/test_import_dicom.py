@@ -13,9 +13,9 @@ from PIL import Image as PillowImage
 
 from imaging.reading import read_pixels
 from simulation.phantom.phantom_set import write_phantom_set
+from tests.imaging.written_files import changed
 from tests.webapp.cases.material import (
     breast,
-    edit,
     nothing_stored,
     refusals,
     run_import,
@@ -214,7 +214,7 @@ def test_a_repeated_exposure_keeps_the_complete_and_later_pair(scans: Path) -> N
     early = write_view(scans, stem="early", seed=1, AcquisitionDateTime="20210304090000")
     late = write_view(scans, stem="late", seed=2, AcquisitionDateTime="20210304090500")
     for path in late:
-        edit(path, StudyInstanceUID=pydicom.dcmread(early[0]).StudyInstanceUID)
+        changed(path, StudyInstanceUID=pydicom.dcmread(early[0]).StudyInstanceUID)
     status, answer = run_import("import_dicom", scans)
     assert status == 1 and answer["imported"] == 2
     assert {failure["file"] for failure in answer["failed"]} == {path.name for path in early}

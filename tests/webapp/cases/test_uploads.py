@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from tests.imaging.written_files import changed
 from tests.webapp.cases.material import Pairs, stored_files, write_view, zipped
 from tests.webapp.records import make_member, make_project
 from webapp.accounts.models import Project, User
@@ -195,9 +196,7 @@ def test_only_the_person_who_began_adds_files_and_observers_cannot(project: Proj
 def asked(project: Project, curator: User, scans: Path) -> ImportBatch:
     """An import in which the recombined image does not say what it is."""
     _, recombined = write_view(scans)
-    from tests.webapp.cases.material import edit
-
-    edit(recombined, ImageType=["DERIVED", "PRIMARY"])
+    changed(recombined, ImageType=["DERIVED", "PRIMARY"])
     batch = hand_in(curator, project, contents(scans))
     run_upload(batch=batch)
     batch.refresh_from_db()

@@ -41,21 +41,6 @@ MEASURES = {
 
 
 @pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
-
-
-@pytest.fixture
-def version(project: Project) -> DatasetVersion:
-    return experiment_records.make_version(project)
-
-
-@pytest.fixture
 def experiment(project: Project, researcher: User, version: DatasetVersion) -> Experiment:
     changes = {"epochs": 8, "measure_every": 2}
     return experiment_records.launch(project, researcher, version, ratios=(0.0,), seeds=(0, 1), changes=changes)

@@ -20,21 +20,6 @@ COMPARE = "/study/experiments/compare/"
 
 
 @pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
-
-
-@pytest.fixture
-def version(project: Project) -> DatasetVersion:
-    return experiment_records.make_version(project)
-
-
-@pytest.fixture
 def experiment(project: Project, researcher: User, version: DatasetVersion) -> Experiment:
     return experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0), seeds=(0, 1))
 

@@ -12,7 +12,7 @@ from django.test import Client
 from detection.errors import DetectionError, NonFiniteLoss, OutOfMemory
 from detection.finding import Finding
 from detection.findings_file import write_findings
-from tests.webapp import experiment_records, records
+from tests.webapp import experiment_records
 from tests.webapp.experiment_records import BOX
 from webapp.accounts.models import Project, User
 from webapp.experiments import sample_sets, services
@@ -26,16 +26,6 @@ pytestmark = pytest.mark.django_db
 RUN = "/study/experiments/1/runs/0-0/"
 SEEN = Finding(BOX, 0.8, 0.9, "cluster")
 FAINT = Finding((5.0, 5.0, 15.0, 15.0), 0.05, 0.9, "cluster")
-
-
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def researcher(project: Project) -> User:
-    return records.make_member(project, "researcher")
 
 
 @pytest.fixture
