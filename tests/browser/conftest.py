@@ -185,20 +185,22 @@ def picture(page: Page) -> Callable[..., None]:
 def until(page: Page) -> Callable[..., Any]:
     """`until("expression")`: poll the page until the expression is truthy and return it.
 
-    `page.wait_for_function` needs `unsafe-eval`, which the policy rightly forbids.
+    `page.wait_for_function` needs `unsafe-eval`, which the policy rightly forbids. An expression that fails is not true
+    yet: while a page leaves for the next one, its context is gone or its elements are not parsed yet.
     """
 
     def poll(expression: str, *, seconds: float = 60.0) -> Any:
         end = time.monotonic() + seconds
+        failure = ""
         while time.monotonic() < end:
             try:
                 if value := page.evaluate(expression):
                     return value
+                failure = ""
             except Error as error:
-                if "context was destroyed" not in str(error):  # the page is just leaving for the next one
-                    raise
+                failure = f" ({str(error).splitlines()[0]})"
             page.wait_for_timeout(50)
-        pytest.fail(f"still not true after {seconds:.0f} s: {expression}")
+        pytest.fail(f"still not true after {seconds:.0f} s: {expression}{failure}")
 
     return poll
 
