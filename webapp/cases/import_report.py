@@ -28,6 +28,20 @@ _CHIPS: dict[str, str] = {
     Verdict.UNCHANGED: "accepted",
     Verdict.IGNORED: "cancelled",
 }
+DEIDENTIFICATION = {
+    "files": "DICOM files stored",
+    "removed": "Attributes removed",
+    "private attributes removed": "Private attributes removed",
+    "held an identifier: removed": "Removed because they held an identifier",
+    "overlays removed": "Overlays removed",
+    "emptied": "Attributes emptied",
+    "replaced": "Texts replaced",
+    "UID replaced": "UIDs replaced",
+    "date shifted": "Dates shifted",
+    "age capped at 90": "Ages above 90 given as 90",
+}
+"""What de-identification counts, in words and in the order of the page. The names are those of
+`imaging.deidentification_profile.Action`, which the web process does not load: it brings the whole DICOM table."""
 
 
 def report_context(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
@@ -46,6 +60,7 @@ def report_context(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         patients=Count("exam__patient", distinct=True),
         looks=Count("exam", distinct=True, filter=Q(exam__needs_look=True)),
     )
+    removed = batch.summary.get("deidentification", {})
     return {
         "batch": batch,
         "job": job,
@@ -57,7 +72,7 @@ def report_context(request: HttpRequest, batch: ImportBatch) -> dict[str, Any]:
         "exams": [
             (exam, rows.matrix_markup(exam.cells), rows.state_markup(exam.complete, exam.needs_look)) for exam in exams
         ],
-        "removed": sorted(batch.summary.get("deidentification", {}).items()),
+        "removed": [(words, removed[name]) for name, words in DEIDENTIFICATION.items() if name in removed],
         "questions": list(ImportFile.objects.filter(batch=batch, verdict=Verdict.ASK)),
     }
 

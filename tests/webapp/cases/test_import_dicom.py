@@ -9,8 +9,10 @@ from typing import Any
 
 import pydicom
 import pytest
+from django.test import Client
 from PIL import Image as PillowImage
 
+from imaging.deidentification_profile import Action
 from imaging.reading import read_pixels
 from simulation.phantom.phantom_set import write_phantom_set
 from tests.imaging.written_files import changed
@@ -22,9 +24,11 @@ from tests.webapp.cases.material import (
     stored_files,
     write_view,
 )
+from tests.webapp.records import make_member
 from webapp.accounts.models import Project
 from webapp.annotations.models import Lesion
 from webapp.cases import matrix
+from webapp.cases.import_report import DEIDENTIFICATION
 from webapp.cases.importing.phantoms import import_phantom_set
 from webapp.cases.models import Exam, Image, ImportBatch, ImportFile, Patient, Verdict, View
 from webapp.core import files
@@ -83,6 +87,19 @@ def test_no_identifier_of_the_file_is_kept_anywhere(scans: Path, files_root: Pat
     assert stored.StudyDate != original.StudyDate and stored.SOPInstanceUID == image.sop_uid
     assert image.deidentification["changes"] and image.deidentification["schema"] == "cemlab.deidentification/1"
     assert ImportBatch.objects.get().summary["deidentification"]["files"] == 2
+
+
+def test_the_report_says_in_words_what_was_taken_out(scans: Path) -> None:
+    assert {action.value for action in Action if action is not Action.KEEP} <= set(DEIDENTIFICATION)
+    write_view(scans)
+    run_import("import_dicom", scans)
+    batch = ImportBatch.objects.get()
+    assert set(batch.summary["deidentification"]) <= set(DEIDENTIFICATION)
+    client = Client()
+    client.force_login(make_member(batch.project, "curator"))
+    page = client.get(f"/{batch.project.slug}/import/{batch.number}/").content.decode()
+    assert "<dt>DICOM files stored</dt><dd>2</dd>" in page
+    assert "<dt>UIDs replaced</dt>" in page and "<dt>UID replaced</dt>" not in page
 
 
 def test_pixels_are_untouched(scans: Path) -> None:

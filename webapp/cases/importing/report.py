@@ -61,7 +61,6 @@ class Report:
         self.deidentification["files"] += 1
         self.deidentification["private attributes removed"] += record["private_removed"]
         self.deidentification["overlays removed"] += record["overlays_removed"]
-        self.deidentification["ages capped"] += record["age_capped"]
         for change in record["changes"]:
             self.deidentification[change["action"]] += change["count"]
 
