@@ -63,7 +63,7 @@ def layout(shape: tuple[int, int], scheme: str, *, size: int = 1024, overlap: fl
     Returns
     -------
     tuple of Tile
-        Together they cover every pixel.
+        Together they cover every pixel; all have one shape.
 
     Raises
     ------

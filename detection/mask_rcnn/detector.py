@@ -21,7 +21,7 @@ from detection.mask_rcnn.inference import find
 from detection.mask_rcnn.model import build
 from detection.mask_rcnn.training import CONFIGURATION, OUTCOME, finished, identity_of, read_outcome, train
 from detection.sample_set import SampleSet
-from detection.training.devices import memory_errors, resolve
+from detection.training.devices import FOR_PREDICTION, memory_errors, resolve
 from detection.training.launch import train_on
 from detection.training.processes import started_by_torchrun, together
 from imaging.errors import ImagingError
@@ -113,7 +113,7 @@ class MaskRCNNDetector:
             prepared = preprocess(pair, self._configuration.preprocessing)
         except ImagingError as error:
             raise UnreadableSample(str(error), "Correct or leave out the image.") from error
-        with memory_errors(self._device):
+        with memory_errors(self._device, FOR_PREDICTION):
             found = find(self._model, prepared.channels, self._configuration, self._device)
         row0, _, column0, _ = prepared.crop
         return [finding.shifted(float(column0), float(row0)) for finding in found]
@@ -171,7 +171,7 @@ class MaskRCNNDetector:
             model.load_state_dict(load_file(path))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise UnreadableModel(f"{path.name} cannot be read as weights of this model.", advice) from error
-        with memory_errors(device):
+        with memory_errors(device, FOR_PREDICTION):
             self._model = model.to(device).eval()
         self._configuration = configuration
         self._outcome = outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,11 @@ from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
 from detection.configuration import MaskRCNNConfiguration
+from detection.errors import OutOfMemory
 from detection.finding import Finding, Polygon
 from detection.mask_rcnn.classes import classes_of, malignant_outputs
-from detection.tiles import layout, merge, touches_inner_edge
+from detection.tiles import Tile, layout, merge, touches_inner_edge
+from detection.training.devices import memory_errors
 from detection.view_cache import StoredView
 from imaging.contours import mask_to_polygons, polygon_area
 
@@ -44,6 +47,23 @@ class Detections:
     scores: Tensor
     labels: Tensor
     probabilities: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One tile after both stages.
+
+    Attributes
+    ----------
+    features : dict of str to Tensor, shape (1, channels, rows, columns)
+        Pyramid levels, for the mask head; empty where no outline is wanted.
+    network_shape : (rows, columns)
+        Of the rescaled tile, without padding.
+    """
+
+    features: dict[str, Tensor]
+    network_shape: tuple[int, int]
+    detections: Detections
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +96,10 @@ def find(
     """
     shape = (int(channels.shape[0]), int(channels.shape[1]))
     tiles = layout(shape, configuration.tiles, size=configuration.tile_size, overlap=configuration.tile_overlap)
-    seen = []
+    seen = _look(model, channels, tiles, configuration, device)
     candidates: list[_Candidate] = []
-    for index, tile in enumerate(tiles):
-        pixels = channels[tile.row0 : tile.row1, tile.column0 : tile.column1].transpose(2, 0, 1)
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float().div_(255)
-        features, network_shape, detections = detect(model, image)
-        if configuration.contours:
-            seen.append((features, network_shape, detections))
+    for index, (tile, one) in enumerate(zip(tiles, seen, strict=True)):
+        detections = one.detections
         # Fetched from the device in one go, not number by number.
         corners, scores, labels = (part.tolist() for part in (detections.boxes, detections.scores, detections.labels))
         for row, probabilities in enumerate(detections.probabilities.cpu()):
@@ -103,8 +119,7 @@ def find(
     for candidate in (candidates[index] for index in kept):
         contour: Polygon | None = None
         if configuration.contours:
-            features, network_shape, detections = seen[candidate.tile]
-            outline = _outline(model, features, network_shape, detections, candidate.row, tiles[candidate.tile].shape)
+            outline = _outline(model, seen[candidate.tile], candidate.row, tiles[candidate.tile].shape)
             if outline is not None:
                 contour = tuple((float(x), float(y)) for x, y in tiles[candidate.tile].to_image(outline))
         lesion_type = classes_of(configuration)[candidate.label - 1][0]
@@ -118,6 +133,38 @@ def find_on_view(
     """As `find`, in continuous pixels of the whole view."""
     x, y = view.offset
     return [finding.shifted(x, y) for finding in find(model, view.pixels(), configuration, device)]
+
+
+def tiles_at_once(configuration: MaskRCNNConfiguration, device: torch.device) -> int:
+    """Tiles of a view that go through the network together: on a GPU as many as a step of training has, else one."""
+    return configuration.batch_size if device.type == "cuda" else 1
+
+
+def _look(
+    model: MaskRCNN,
+    channels: NDArray[np.uint8],
+    tiles: Sequence[Tile],
+    configuration: MaskRCNNConfiguration,
+    device: torch.device,
+) -> list[Seen]:
+    """Every tile after both stages; one by one where the memory of the device is too small for several."""
+
+    def look(together: int) -> list[Seen]:
+        found: list[Seen] = []
+        for first in range(0, len(tiles), together):
+            cut = [channels[one.row0 : one.row1, one.column0 : one.column1] for one in tiles[first : first + together]]
+            images = torch.from_numpy(np.ascontiguousarray(np.stack(cut).transpose(0, 3, 1, 2))).to(device)
+            found += detect(model, images.float().div_(255), keep_features=configuration.contours)
+        return found
+
+    together = tiles_at_once(configuration, device)
+    if together == 1:
+        return look(1)
+    try:
+        with memory_errors(device):
+            return look(together)
+    except OutOfMemory:
+        return look(1)
 
 
 def probability_of_malignancy(probabilities: Tensor, label: int, score: float, source: str) -> float:
@@ -139,59 +186,65 @@ def probability_of_malignancy(probabilities: Tensor, label: int, score: float, s
     return min(1.0, malignant / lesion) if lesion > 0 else 0.5
 
 
-def detect(model: MaskRCNN, image: Tensor) -> tuple[dict[str, Tensor], tuple[int, int], Detections]:
-    """Run the two stages on one image and keep the whole softmax of every detection.
+def detect(model: MaskRCNN, images: Tensor, *, keep_features: bool = False) -> list[Seen]:
+    """Run the two stages on images of one shape and keep the whole softmax of every detection.
 
     Thresholds are the model's own; a box takes part once for every class whose score is high enough, and boxes
-    suppress each other within a class, as torchvision does.
+    suppress each other within a class, as torchvision does. What is seen in an image does not depend on the others:
+    images of one shape are padded as each would be alone, while torchvision pads to the largest, and the anchors of the
+    coarsest level follow from the padded size.
 
-    Returns
-    -------
-    features : dict of str to Tensor
-        Pyramid levels, for the mask head.
-    network_shape : (rows, columns) of the rescaled image
-    detections : Detections
+    Parameters
+    ----------
+    images : Tensor, float32, shape (n, 3, rows, columns), in [0, 1]
+    keep_features : bool
+        Whether outlines will be asked for.
     """
     heads = model.roi_heads
-    prepared, _ = model.transform([image])
+    prepared, _ = model.transform(list(images))
     network_shape = prepared.image_sizes[0]
     features = model.backbone(prepared.tensors)
     proposals, _ = model.rpn(prepared, features)
-    pooled = heads.box_roi_pool(features, proposals, [network_shape])
+    pooled = heads.box_roi_pool(features, proposals, prepared.image_sizes)
     logits, regression = heads.box_predictor(heads.box_head(pooled))
-    probabilities = logits.softmax(-1)
-    boxes = heads.box_coder.decode(regression, proposals)
+    regions = [len(one) for one in proposals]
+    probabilities = logits.softmax(-1).split(regions)
+    boxes = heads.box_coder.decode(regression, proposals).split(regions)
+    original = (int(images.shape[-2]), int(images.shape[-1]))
+    return [
+        Seen(
+            {name: level[index : index + 1] for name, level in features.items()} if keep_features else {},
+            network_shape,
+            _chosen(model, boxes[index], probabilities[index], network_shape, original),
+        )
+        for index in range(len(regions))
+    ]
+
+
+def _chosen(
+    model: MaskRCNN, boxes: Tensor, probabilities: Tensor, network_shape: tuple[int, int], original: tuple[int, int]
+) -> Detections:
+    """Boxes of one image, shape (regions, outputs, 4), after thresholds and suppression."""
+    heads = model.roi_heads
     boxes = clip_boxes_to_image(boxes, network_shape)[:, 1:]
     regions, labels = (probabilities[:, 1:] > heads.score_thresh).nonzero(as_tuple=True)
     boxes, scores = boxes[regions, labels], probabilities[regions, labels + 1]
     large = remove_small_boxes(boxes, _SMALLEST_SIDE)
     kept = large[batched_nms(boxes[large], scores[large], labels[large], heads.nms_thresh)]
     kept = kept[: heads.detections_per_img]
-    original = (int(image.shape[-2]), int(image.shape[-1]))
-    return (
-        features,
-        network_shape,
-        Detections(
-            network_boxes=boxes[kept],
-            boxes=resize_boxes(boxes[kept], list(network_shape), list(original)),
-            scores=scores[kept],
-            labels=labels[kept] + 1,
-            probabilities=probabilities[regions[kept]],
-        ),
+    return Detections(
+        network_boxes=boxes[kept],
+        boxes=resize_boxes(boxes[kept], list(network_shape), list(original)),
+        scores=scores[kept],
+        labels=labels[kept] + 1,
+        probabilities=probabilities[regions[kept]],
     )
 
 
-def _outline(
-    model: MaskRCNN,
-    features: dict[str, Tensor],
-    network_shape: tuple[int, int],
-    detections: Detections,
-    row: int,
-    shape: tuple[int, int],
-) -> NDArray[np.float64] | None:
+def _outline(model: MaskRCNN, seen: Seen, row: int, shape: tuple[int, int]) -> NDArray[np.float64] | None:
     """Largest outline of a detection's mask in tile pixels; None when the mask is empty."""
-    heads = model.roi_heads
-    pooled = heads.mask_roi_pool(features, [detections.network_boxes[row : row + 1]], [network_shape])
+    heads, detections = model.roi_heads, seen.detections
+    pooled = heads.mask_roi_pool(seen.features, [detections.network_boxes[row : row + 1]], [seen.network_shape])
     logits = heads.mask_predictor(heads.mask_head(pooled))
     (soft,) = maskrcnn_inference(logits, [detections.labels[row : row + 1]])
     pasted = paste_masks_in_image(soft, detections.boxes[row : row + 1], shape)

@@ -17,6 +17,15 @@ _WITH_BFLOAT16 = 8
 _EXHAUSTED = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 """Words of CUDA, of the processor's allocator, of cuBLAS and of cuDNN, which raise a plain RuntimeError."""
 
+_FOR_TRAINING = (
+    "Lower batch_size, input_min_size or input_max_size, use smaller sub-images or, on CUDA, mixed_precision; "
+    "training goes on from its last checkpoint only if the configuration stays the same."
+)
+FOR_PREDICTION = (
+    "Wait until other programs have left this device, or choose one with more memory, such as the processor, "
+    "then start again."
+)
+
 
 def resolve(name: str) -> torch.device:
     """Device by name: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or ``"auto"`` for CUDA where present.
@@ -61,7 +70,7 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 
 @contextmanager
-def memory_errors(device: torch.device) -> Iterator[None]:
+def memory_errors(device: torch.device, advice: str = _FOR_TRAINING) -> Iterator[None]:
     """Turn running out of memory inside into `OutOfMemory`, letting go of what the failed work held."""
     try:
         yield
@@ -73,8 +82,4 @@ def memory_errors(device: torch.device) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        raise OutOfMemory(
-            f"The memory of {device} is full.",
-            "Lower batch_size, input_min_size or input_max_size, use smaller sub-images or, on CUDA, mixed_precision; "
-            "training goes on from its last checkpoint only if the configuration stays the same.",
-        ) from error
+        raise OutOfMemory(f"The memory of {device} is full.", advice) from error

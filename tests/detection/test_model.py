@@ -125,7 +125,8 @@ def test_detections_agree_with_torchvisions_own_post_processing() -> None:
     image = torch.rand(3, 110, 80)
     with torch.no_grad():
         (reference,) = model([image])
-        _, _, ours = detect(model, image)
+        (seen,) = detect(model, image[None])
+    ours = seen.detections
     assert len(reference["scores"]) > 0
     torch.testing.assert_close(ours.scores, reference["scores"])
     torch.testing.assert_close(ours.boxes, reference["boxes"])

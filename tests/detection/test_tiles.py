@@ -31,6 +31,18 @@ def test_half_size_tiles_are_half_as_high_and_wide(shape: tuple[int, int], schem
     assert {tile.shape for tile in layout(shape, scheme)} == {half}
 
 
+@given(
+    shape=SHAPES,
+    scheme=st.sampled_from(["whole", "half-2x2", "half-3x3", "native"]),
+    size=st.integers(1, 40),
+    overlap=st.sampled_from([0.0, 0.25, 0.6]),
+)
+def test_all_tiles_of_an_image_have_one_shape_so_that_none_is_padded_for_another(
+    shape: tuple[int, int], scheme: str, size: int, overlap: float
+) -> None:
+    assert len({tile.shape for tile in layout(shape, scheme, size=size, overlap=overlap)}) == 1
+
+
 def test_an_even_image_splits_into_four_quarters_edge_to_edge() -> None:
     corners = [(tile.row0, tile.row1, tile.column0, tile.column1) for tile in layout((100, 60), "half-2x2")]
     assert corners == [(0, 50, 0, 30), (0, 50, 30, 60), (50, 100, 0, 30), (50, 100, 30, 60)]
