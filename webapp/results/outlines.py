@@ -15,6 +15,7 @@ from webapp.results import selectors
 from webapp.results.cases import LESION_TYPES, cases_address, places_of
 from webapp.results.curves import COLOURS, Evaluated
 from webapp.results.kept import kept
+from webapp.results.listed import walk
 from webapp.results.models import Evaluation
 from webapp.results.stored import result_of
 
@@ -61,28 +62,33 @@ def panels(experiment: Experiment, group: str, project: Project) -> list[dict[st
             for run in arm.runs.all()
             if (run.pk, test_set) in found
         ]
+        rows = [
+            {
+                "run": run,
+                **{name: body[name] for name in ("found", "every", "without")},
+                "found_url": address(Evaluated(run, test_set, group), "sensitivity", "found"),
+                "every_url": address(Evaluated(run, test_set, group), "sensitivity"),
+            }
+            for run, body in members
+        ]
+        listed = {row["run"].pk: walk(experiment.number, row["found_url"].partition("?")[2]) for row in rows}
         score_above = float(experiment.protocol["score_above"])
         entries.append(
             {
                 "test_set": test_set,
                 "label": selectors.TEST_SETS[test_set],
-                "rows": [
-                    {
-                        "run": run,
-                        **{name: body[name] for name in ("found", "every", "without")},
-                        "found_url": address(Evaluated(run, test_set, group), "sensitivity", "found"),
-                        "every_url": address(Evaluated(run, test_set, group), "sensitivity"),
-                    }
-                    for run, body in members
-                ],
+                "rows": rows,
                 "points": sum(len(body["values"]) for _, body in members),
-                "figure": _figure(members, project, score_above),
+                "figure": _figure(members, project, score_above, listed),
             }
         )
     return entries
 
 
-def _figure(members: list[tuple[Run, dict[str, Any]]], project: Project, score_above: float) -> dict[str, Any]:
+def _figure(
+    members: list[tuple[Run, dict[str, Any]]], project: Project, score_above: float, listed: dict[int, str]
+) -> dict[str, Any]:
+    """Violins and points; `listed` says by run what next and previous of an opened case go through."""
     places = places_of({view_id(row["sample_id"]) for _, body in members for row in body["values"]})
     traces: list[dict[str, Any]] = []
     for place, (run, body) in enumerate(members):
@@ -113,13 +119,11 @@ def _figure(members: list[tuple[Run, dict[str, Any]]], project: Project, score_a
                 "marker": {"color": colour, "size": 5, "opacity": 0.8},
                 "customdata": [
                     {
-                        "text": f"{run}: Dice {row['dice']:.2f}, exam {places[view_id(row['sample_id'])][0]} "
-                        f"{' '.join(places[view_id(row['sample_id'])][1:])}",
-                        "url": _viewer(
-                            project, run, places[view_id(row["sample_id"])][0], row["lesion_id"], score_above
-                        ),
+                        "text": f"{run}: Dice {row['dice']:.2f}, exam {exam} {' '.join(view)}",
+                        "url": f"{_viewer(project, run, exam, row['lesion_id'], score_above)}&{listed[run.pk]}",
                     }
                     for row in rows
+                    for exam, *view in [places[view_id(row["sample_id"])]]
                 ],
                 "hovertemplate": "%{customdata.text}<extra></extra>",
             }

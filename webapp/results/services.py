@@ -101,6 +101,7 @@ def record_look(*, actor: User, experiment: Experiment, test_sets: list[str]) ->
     audit.record(actor=actor, action="results.look", project=experiment.project, target=experiment, test_sets=test_sets)
 
 
+@transaction.atomic
 def record_part(*, actor: User, experiment: Experiment, part: str) -> None:
     """Write down that a person opened a further page of results, or moved the threshold on it.
 
@@ -120,6 +121,7 @@ def _count_first(actor: User, experiment: Experiment) -> None:
         record_look(actor=actor, experiment=experiment, test_sets=selectors.present_test_sets(experiment))
 
 
+@transaction.atomic
 def record_cases(*, actor: User, experiment: Experiment, evaluation: Evaluation, asked: dict[str, Any]) -> None:
     """Write down that a person opened the cases behind a number.
 

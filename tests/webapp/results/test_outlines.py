@@ -1,6 +1,8 @@
-"""Dice of found lesions: those of squares laid over each other by hand, each point opens its case, two means."""
+"""Dice of found lesions: those of squares laid over each other by hand, points open their cases, two means."""
 
 from __future__ import annotations
+
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -56,7 +58,9 @@ def test_dice_is_that_of_the_squares_and_a_missed_lesion_counts_as_nothing_in_th
             assert row["every"]["n"] == len(lesions) and row["without"] == 0
 
 
-def test_every_point_opens_its_lesion_in_the_viewer(ended: Experiment, project: Project, client: Client) -> None:
+def test_every_point_opens_its_lesion_in_the_viewer_which_goes_through_the_found_ones(
+    ended: Experiment, project: Project, client: Client
+) -> None:
     panel = outlines.panels(ended, "malignant", project)[1]
     violins = [trace for trace in panel["figure"]["data"] if trace.get("type") == "violin"]
     points = [trace for trace in panel["figure"]["data"] if trace.get("type") != "violin"]
@@ -64,9 +68,14 @@ def test_every_point_opens_its_lesion_in_the_viewer(ended: Experiment, project: 
     assert len(violins) == len(points) == 3 and panel["points"] == sum(len(one["y"]) for one in points)
     for violin, marks, row in zip(violins, points, panel["rows"], strict=True):
         assert violin["y"] == marks["y"] and np.mean(marks["y"]) == pytest.approx(row["found"]["value"])
-        data = marks["customdata"][0]
-        assert f"run={row['run'].pk}" in data["url"] and "score=0.100" in data["url"] and "focus=" in data["url"]
-        assert client.get(data["url"]).status_code == 200
+        first = parse_qs(marks["customdata"][0]["url"].partition("?")[2])
+        assert first["run"] == [str(row["run"].pk)] and first["score"] == ["0.100"] and first["focus"]
+        page = client.get(marks["customdata"][0]["url"])
+        assert page.status_code == 200
+        assert page.context["behind"].query == row["found_url"].partition("?")[2]
+        assert page.context["neighbours"].total == len({(one["text"], one["url"]) for one in marks["customdata"]})
+        following = parse_qs(page.context["next_url"].partition("?")[2])
+        assert following["score"] == first["score"] and following["behind"] == first["behind"]
 
 
 def test_findings_without_outlines_have_no_dice_and_say_so(experiment: Experiment, client: Client) -> None:

@@ -15,6 +15,7 @@ from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish, finish_all, seen
 from webapp.accounts.models import Project, User
 from webapp.cases.models import View
+from webapp.core import audit
 from webapp.core.errors import UserError
 from webapp.core.models import AuditEvent
 from webapp.core.registry import home_panels, navigation
@@ -116,6 +117,28 @@ def test_each_opening_counts_once_on_each_test_set_and_is_shown(
     assert page.context["looks"] == {"internal": 2, "external": 2}
     assert "Looks: internal 2, external 2" in page.content.decode()
     assert AuditEvent.objects.filter(action="results.look").count() == 2
+
+
+def test_a_look_is_not_counted_where_its_line_of_the_audit_cannot_be_written(
+    ended: Experiment, researcher: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = audit.record
+
+    def refuse(*, action: str, **event: Any) -> AuditEvent:
+        if action in {"results.part", "results.cases"}:
+            raise OSError("no space left")
+        return write(action=action, **event)
+
+    monkeypatch.setattr(audit, "record", refuse)
+    names = {"group": "malignant", "measure": "sensitivity", "outcome": "missed"}
+
+    with pytest.raises(OSError, match="no space left"):
+        services.record_part(actor=researcher, experiment=ended, part="levels")
+    with pytest.raises(OSError, match="no space left"):
+        services.record_cases(actor=researcher, experiment=ended, evaluation=Evaluation.objects.all()[0], asked=names)
+
+    assert not models.TestSetLook.objects.exists()
+    assert not AuditEvent.objects.filter(action__startswith="results.").exists()
 
 
 def test_an_export_counts_as_a_look_and_a_list_of_cases_is_written_down(client: Client, ended: Experiment) -> None:
