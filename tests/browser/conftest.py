@@ -183,10 +183,11 @@ def picture(page: Page) -> Callable[..., None]:
 
 @pytest.fixture
 def until(page: Page) -> Callable[..., Any]:
-    """`until("expression")`: poll the page until the expression is truthy and return it.
+    """`until("expression")`: poll the page until it is loaded and the expression is truthy, and return it.
 
     `page.wait_for_function` needs `unsafe-eval`, which the policy rightly forbids. An expression that fails is not true
-    yet: while a page leaves for the next one, its context is gone or its elements are not parsed yet.
+    yet: while a page leaves for the next one, its context is gone or its elements are not parsed yet. A page that is
+    not loaded has its words but not its scripts: a key pressed then would be lost.
     """
 
     def poll(expression: str, *, seconds: float = 60.0) -> Any:
@@ -194,7 +195,7 @@ def until(page: Page) -> Callable[..., Any]:
         failure = ""
         while time.monotonic() < end:
             try:
-                if value := page.evaluate(expression):
+                if value := page.evaluate(f"document.readyState === 'complete' && ({expression})"):
                     return value
                 failure = ""
             except Error as error:
@@ -207,9 +208,10 @@ def until(page: Page) -> Callable[..., Any]:
 
 @pytest.fixture
 def accessible(page: Page) -> Callable[..., None]:
-    """`accessible()`: no serious or critical axe finding on the page as it stands."""
+    """`accessible()`: no serious or critical axe finding on the page as it stands, once it is loaded."""
 
     def check(context: str | None = None) -> None:
+        page.wait_for_load_state()
         found = Axe().run(page, context=context).response["violations"]
         serious = [
             f"{item['id']}: {item['help']} ({', '.join(str(node['target']) for node in item['nodes'][:5])})"

@@ -132,7 +132,7 @@ def test_sample_predictions_are_walked_by_epoch_from_the_keyboard(
     page = sign_in(researcher)
     page.goto(f"{live_server.url}/study/experiments/1/runs/0-0/")
     expect(page.locator("#sample-words p:visible")).to_contain_text("epoch 6")
-    assert page.locator(".sample-view").count() == 4
+    expect(page.locator(".sample-view")).to_have_count(4)
     visible = page.locator(".sample-view").first.locator("g:visible text")
     expect(visible).to_have_text("0.88")
     until("document.querySelectorAll('#loss .scatterlayer .trace').length === 2")

@@ -155,6 +155,7 @@ def test_from_pictures_to_the_images_behind_a_number(served: str, page: Page, tm
     page.get_by_role("button", name="Add to dataset", exact=True).click()
     page.get_by_label("Name of the new dataset").fill("Two sites")
     page.get_by_role("button", name=re.compile("Add 18 cases")).click()
+    expect(page.get_by_label("outside")).to_be_visible()
     accessible()
     page.get_by_label("outside").check()
     page.get_by_role("button", name="Draw the split").click()
@@ -181,7 +182,7 @@ def test_from_pictures_to_the_images_behind_a_number(served: str, page: Page, tm
     accessible()
 
     page.get_by_role("link", name=re.compile("seed|0 %")).first.click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_url(re.compile(r"/experiments/1/runs/"))
     accessible()
     results = f"{served}/clicks/results/1/"
     deadline = time.monotonic() + LONG / 1000
@@ -196,6 +197,7 @@ def test_from_pictures_to_the_images_behind_a_number(served: str, page: Page, tm
         expect(page.get_by_role("heading", name=re.compile(panel)).first).to_be_visible()
 
     page.get_by_role("link", name=re.compile("miss", re.I)).first.click()
+    page.wait_for_url(lambda url: url != results)
     accessible()
     page.locator("main a[href*='/cases/']").first.click()
     page.wait_for_url(re.compile(r"/cases/\d+/\?.*run="))

@@ -192,6 +192,7 @@ def test_the_pages_are_accessible(
         accessible()
         picture(page, f"reviews-{theme}-{path.strip('/').replace('/', '-')}")
     page.goto(f"{live_server.url}/study/review/experiments/1/")
+    until("document.querySelectorAll('#reasons-arm .barlayer .trace').length > 0")
     page.focus("#reasons-arm [data-chart-area]")
     page.keyboard.press("ArrowRight")
     until("document.querySelector('#reasons-arm [data-chart-reading]').textContent.includes('n=')")

@@ -131,9 +131,12 @@ def test_a_batch_is_followed_looked_through_by_keys_and_a_case_made_again(
     assert [one.verdict for one in SyntheticVerdict.objects.all()] == ["accepted", "rejected"]
 
     page.select_option("select[name=quality]", "rejected")
+    page.wait_for_url("**quality=rejected**")
     expect(tiles).to_have_count(1)
     page.select_option("select[name=quality]", "")
+    page.wait_for_url(lambda url: "quality=rejected" not in url)
     page.select_option("select[name=sort]", "-count")
+    page.wait_for_url("**sort=-count**")
     expect(tiles).to_have_count(7)
     counts = [int(text.split(" ")[0]) for text in page.locator("[data-tile] .thumbnail-note").all_inner_texts()]
     assert counts == sorted(counts, reverse=True)

@@ -64,6 +64,16 @@ def pane(page: Page, place: str, index: int = 0) -> Any:
     return page.locator(f".pane-image[data-place='{place}']").nth(index)
 
 
+def magnify(page: Page, element: Any, by: float, **where: Any) -> None:
+    """Turn the wheel over a pane, and wait until its numbers say so: the browser hands wheel events on later."""
+    numbers = element.locator(".pane-numbers")
+    before = numbers.text_content() or ""
+    element.hover(**where)
+    page.mouse.wheel(0, -by)
+    expect(numbers).not_to_have_text(before)
+    settle(page)
+
+
 def canvas(page: Page, place: str, index: int = 0) -> NDArray[np.uint8]:
     """Grey values of a pane's canvas, as drawn by the viewer and without anything over it."""
     data = (
@@ -128,17 +138,13 @@ def test_layers_lie_on_the_lesion_within_a_pixel(open_case, run, query: str) -> 
         seen = box_of_bright(canvas(page, "R-CC"))
         drawn = box_of_outline(page, "R-CC", ".layer-annotation .outline")
         assert np.abs(np.array(seen) - np.array(drawn)).max() <= 1.0
-        pane(page, "R-CC").hover()
-        page.mouse.wheel(0, -400)
-        settle(page)
+        magnify(page, pane(page, "R-CC"), 400)
     assert seen[2] - seen[0] > 1.5 * 30
 
 
 def test_the_other_kind_comes_in_place(open_case) -> None:
     page = open_case("?layout=single&place=R-CC")
-    pane(page, "R-CC").hover()
-    page.mouse.wheel(0, -300)
-    settle(page)
+    magnify(page, pane(page, "R-CC"), 300)
     before = canvas(page, "R-CC")
     page.keyboard.press("e")
     settle(page)
@@ -157,9 +163,7 @@ def test_a_pair_shows_both_kinds_and_moves_together(open_case) -> None:
     page = open_case("?layout=pair&place=R-CC")
     assert pane(page, "R-CC", 0).get_attribute("data-kind") == "low_energy"
     assert pane(page, "R-CC", 1).get_attribute("data-kind") == "recombined"
-    pane(page, "R-CC", 0).hover(position={"x": 200, "y": 300})
-    page.mouse.wheel(0, -300)
-    settle(page)
+    magnify(page, pane(page, "R-CC", 0), 300, position={"x": 200, "y": 300})
     boxes = [box_of_bright(canvas(page, "R-CC", index)) for index in (0, 1)]
     assert boxes[0] == pytest.approx(boxes[1], abs=1)
     assert boxes[0][2] - boxes[0][0] > 90, "both were magnified"
@@ -197,21 +201,21 @@ def test_layers_are_told_apart_without_colour_and_can_be_switched(open_case, run
     settle(page)
     without = screenshot(page, "R-CC")
     assert np.abs(with_layers - without).max() > 60
-    assert pane(page, "R-CC").locator(".layer-annotation .outline").first.is_hidden()
+    outline = pane(page, "R-CC").locator(".layer-annotation .outline").first
+    expect(outline).to_be_hidden()
     page.keyboard.press("o")
     page.keyboard.press("o")
-    page.wait_for_timeout(100)
-    assert pane(page, "R-CC").locator(".layer-annotation .outline").first.is_visible()
+    expect(outline).to_be_visible()
 
 
 def test_the_score_filters_findings_and_training_cases_are_called_no_evidence(open_case, run) -> None:
     page = open_case(f"?run={run.pk}&score=0.1")
-    assert page.locator("[data-findings] li").count() == 2
+    expect(page.locator("[data-findings] li")).to_have_count(2)
     assert "Training case: predictions here are no evidence." in page.locator("[data-no-evidence]").inner_text()
     page.locator("[data-score]").evaluate(
         "(e) => { e.value = 0.5; e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); }"
     )
-    assert page.locator("[data-findings] li").count() == 1
+    expect(page.locator("[data-findings] li")).to_have_count(1)
     assert "score=0.5" in page.url
     assert f"run={run.pk}" in page.url
 
@@ -254,11 +258,8 @@ def test_a_synthetic_case_is_compared_with_its_host_by_difference_and_in_turn(
     turns.click()
     expect(turns).to_have_attribute("aria-pressed", "true")
     until("document.querySelector(\"[data-face='host']\").getAttribute('aria-pressed') === 'false'")
-    seen = set()
-    for _ in range(40):
-        seen.add(pane(page, "L-CC").get_attribute("aria-label"))
-        page.wait_for_timeout(60)
-    assert seen == {"Left CC, low energy", "Left CC, low energy, synthetic"}
+    for face in ("Left CC, low energy", "Left CC, low energy, synthetic") * 2:
+        until(f"document.querySelector(\".pane-image[data-place='L-CC']\").getAttribute('aria-label') === '{face}'")
     turns.click()
     settle(page)
     expect(turns).to_have_attribute("aria-pressed", "false")
