@@ -66,6 +66,7 @@ NEW_REVIEW = {
     "seed": "@seed",
     "kind": "missed",
     "test_set": "internal_test",
+    "score_above": 0.2,
 }
 DESIGN = {
     "version": "@frozen",
@@ -87,6 +88,8 @@ TABLE: dict[str, list[Row]] = {
         page(method="POST", role="admin", answers=MOVED, data={"username": "outsider", "role": "observer"}),
     ],
     "accounts:change-role": [write("person=observer", role="admin", data={"role": "curator"})],
+    "accounts:audit": [page(role="admin")],
+    "accounts:audit-csv": [page(role="admin")],
     "accounts:remove-member": [write("person=observer", role="admin")],
     "api:projects": [Row(anonymous=401)],
     "api:schema": [Row(anonymous=401)],

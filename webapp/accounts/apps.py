@@ -6,7 +6,7 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Rail entry of the people page, for those who manage."""
+        """Rail entries of people and audit trail, for those who manage."""
         from webapp.accounts import permissions
         from webapp.core.registry import NavigationEntry, navigation
 
@@ -19,6 +19,18 @@ class AccountsConfig(AppConfig):
                 url_name="accounts:people",
                 key="u",
                 position=90,
+                visible=lambda role: permissions.role_may(role, permissions.MANAGE),
+            ),
+        )
+        navigation.register(
+            "audit",
+            NavigationEntry(
+                section="System",
+                label="Audit",
+                icon="report",
+                url_name="accounts:audit",
+                key="a",
+                position=91,
                 visible=lambda role: permissions.role_may(role, permissions.MANAGE),
             ),
         )

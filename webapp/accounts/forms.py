@@ -1,4 +1,4 @@
-"""Sign-in, and people of a project."""
+"""Sign-in, people of a project, filters of its audit trail."""
 
 from __future__ import annotations
 
@@ -55,3 +55,21 @@ class RoleForm(forms.Form):
     """Another role for a member."""
 
     role = forms.ChoiceField(choices=Role.choices)
+
+
+class TrailForm(forms.Form):
+    """Filters of the audit trail; all may be empty."""
+
+    person = forms.CharField(label="Person", required=False, max_length=150)
+    action = forms.CharField(label="Action", required=False, max_length=60)
+    object = forms.CharField(label="Object", required=False, max_length=200)
+    since = forms.DateField(label="From", required=False)
+    until = forms.DateField(label="To", required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """The first day is not after the last."""
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and since > until:
+            self.add_error("until", "The last day lies before the first: change one of them.")
+        return cleaned

@@ -132,6 +132,12 @@ def remove_member(*, actor: User | None, project: Project, user: User) -> None:
     membership.delete()
 
 
+def record_trail_export(*, actor: User, project: Project) -> None:
+    """Write down that a person took the audit trail as a file."""
+    permissions.require(actor, project, permissions.MANAGE)
+    audit.record(actor=actor, action="accounts.export_audit", project=project, target=project)
+
+
 def _keep_an_admin(project: Project, *, without: User) -> None:
     """Refuse to leave a project that has an admin without one.
 

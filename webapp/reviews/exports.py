@@ -7,6 +7,7 @@ import io
 
 from django.db.models import QuerySet
 
+from webapp.core.spreadsheets import plain_text
 from webapp.reviews import selectors
 from webapp.reviews.models import Answer
 
@@ -71,12 +72,12 @@ def as_csv(answers: QuerySet[Answer]) -> str:
                 queue.size,
                 item.position,
                 queue.kind,
-                _text(version.dataset.name),
+                plain_text(version.dataset.name),
                 version.number,
                 queue.run.arm.experiment.number,
-                _text(queue.finder.arm.name),
+                plain_text(queue.finder.arm.name),
                 queue.finder.seed,
-                _text(beside.arm.name) if beside else "",
+                plain_text(beside.arm.name) if beside else "",
                 beside.seed if beside else "",
                 queue.test_set,
                 queue.group,
@@ -85,18 +86,18 @@ def as_csv(answers: QuerySet[Answer]) -> str:
                 queue.test_set_digest,
                 item.view.exam.number,
                 f"{item.view.laterality} {item.view.position}",
-                _text(item.view.exam.patient.pseudonym),
-                _text(item.view.exam.patient.site.code),
+                plain_text(item.view.exam.patient.pseudonym),
+                plain_text(item.view.exam.patient.site.code),
                 item.lesion.number if item.lesion else "",
                 item.outcome,
                 "" if item.score is None else item.score,
                 item.iou,
-                _text(one.reader.username),
+                plain_text(one.reader.username),
                 one.revision,
                 int(one.current),
                 one.state,
                 one.reason,
-                _text(one.note),
+                plain_text(one.note),
                 round(one.seconds, 1),
                 round(time.spent, 1),
                 "" if time.before_reveal is None else round(time.before_reveal, 1),
@@ -105,8 +106,3 @@ def as_csv(answers: QuerySet[Answer]) -> str:
             ]
         )
     return written.getvalue()
-
-
-def _text(words: str) -> str:
-    """Free text that a spreadsheet does not take for a formula."""
-    return f"'{words}" if words[:1] in {"=", "+", "-", "@", "\t", "\r"} else words
