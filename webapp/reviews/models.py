@@ -16,6 +16,9 @@ from webapp.experiments.models import Run
 LONGEST_SECONDS = 1800.0
 """One stretch of time on an item above which a reader was elsewhere; longer ones are stored as this."""
 
+DEFINITION = ("run", "test_set", "kind", "group", "score_above", "protocol_hash", "test_set_digest")
+"""What decides, with the run compared with, which items a queue holds."""
+
 
 class ReviewQueue(models.Model):
     """Lesions that a run missed, or its false findings, in a fixed order. Never changes."""
@@ -41,11 +44,22 @@ class ReviewQueue(models.Model):
     size = models.PositiveIntegerField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="review_queues")
     created = models.DateTimeField(auto_now_add=True)
+    repeated = models.BooleanField(
+        default=False, editable=False, help_text="Of a definition that had a queue before, from when that was possible."
+    )
 
     class Meta:
         ordering = ["-number"]
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="review_queue_number_once"),
+            models.UniqueConstraint(
+                fields=DEFINITION, condition=Q(against__isnull=True, repeated=False), name="review_queue_once"
+            ),
+            models.UniqueConstraint(
+                fields=[*DEFINITION, "against"],
+                condition=Q(against__isnull=False, repeated=False),
+                name="review_queue_compared_once",
+            ),
             models.CheckConstraint(
                 condition=Q(test_set__in=["internal_test", "external_test"]), name="review_queue_on_a_test_set"
             ),
@@ -228,18 +242,3 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item}, revision {self.revision}"
-
-
-NO_TEST_VIEW = (
-    "NOT EXISTS (SELECT 1 FROM reviews_reviewqueue q JOIN experiments_run r ON r.id = q.run_id "
-    "JOIN experiments_arm a ON a.id = r.arm_id JOIN experiments_experiment e ON e.id = a.experiment_id "
-    "JOIN datasets_versionview v ON v.version_id = e.version_id "
-    "WHERE q.id = NEW.queue_id AND v.view_id = NEW.view_id AND v.split = q.test_set)"
-)
-BEYOND_SIZE = "NEW.position > (SELECT q.size FROM reviews_reviewqueue q WHERE q.id = NEW.queue_id)"
-OTHER_THAN_SUPERSEDED = (
-    "NOT OLD.current OR NEW.current OR NEW.item_id <> OLD.item_id OR NEW.reader_id <> OLD.reader_id "
-    "OR NEW.revision <> OLD.revision OR NEW.state <> OLD.state OR NEW.reason <> OLD.reason OR NEW.note <> OLD.note "
-    "OR NEW.seconds <> OLD.seconds OR NEW.time <> OLD.time"
-)
-"""Conditions of the guards that `apps.ReviewsConfig` registers."""

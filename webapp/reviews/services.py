@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -31,6 +32,14 @@ class LockedTestSets(NotNow):
     def __init__(self, experiment: Experiment) -> None:
         super().__init__("The test sets are locked until every run of the experiment has ended.")
         self.experiment = experiment
+
+
+class QueueExists(NotNow):
+    """A queue with these items was made before: `queue`."""
+
+    def __init__(self, queue: ReviewQueue) -> None:
+        super().__init__(f"{queue} was made before from the same run, test set, lesions and score: it is open to you.")
+        self.queue = queue
 
 
 def require_creator(user: User, project: Project) -> None:
@@ -71,6 +80,8 @@ def create_queue(
     ------
     LockedTestSets
         While runs are open.
+    QueueExists
+        Where one of the same definition was made before, also in this moment by another person.
     UserError
         Where the run was not evaluated on the test set, or where nothing is to be reviewed.
     """
@@ -101,23 +112,25 @@ def create_queue(
     if not known:
         words = ReviewQueue.Kind(kind).label.lower()
         raise UserError(f"There are no {words} at score > {above:.3f}: choose another run, threshold or test set.")
+    definition: dict[str, Any] = {
+        "run": run,
+        "against": against if kind in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST} else None,
+        "test_set": test_set,
+        "kind": kind,
+        "group": group,
+        "score_above": above,
+        "protocol_hash": evaluation.protocol_hash,
+        "test_set_digest": evaluation.result["test_set_digest"],
+    }
     with transaction.atomic():
-        # one queue at a time takes the next number
+        # one queue at a time takes the next number, and sees those made before
         Project.objects.select_for_update().get(pk=project.pk)
+        before = ReviewQueue.objects.filter(project=project, **definition).order_by("number").first()
+        if before is not None:
+            raise QueueExists(before)
         last = ReviewQueue.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0
         queue = ReviewQueue.objects.create(
-            project=project,
-            number=last + 1,
-            kind=kind,
-            run=run,
-            against=against if kind in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST} else None,
-            test_set=test_set,
-            group=group,
-            score_above=above,
-            protocol_hash=evaluation.protocol_hash,
-            test_set_digest=evaluation.result["test_set_digest"],
-            size=len(known),
-            created_by=actor,
+            project=project, number=last + 1, size=len(known), created_by=actor, **definition
         )
         ReviewItem.objects.bulk_create(
             ReviewItem(

@@ -94,6 +94,9 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
         return _form(request, form, status=422)
     try:
         made = services.create_queue(actor=request.user, project=project, **form.cleaned_data)
+    except services.QueueExists as error:
+        messages.info(request, str(error))
+        return redirect("reviews:queue", project.slug, error.queue.number)
     except UserError as error:
         form.add_error(error.field if error.field in form.fields else None, str(error))
         return _form(request, form, status=422)

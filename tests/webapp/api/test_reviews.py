@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.webapp import experiment_records, records
-from tests.webapp.experiment_records import finish_all, seen
+from tests.webapp import records
+from tests.webapp.reviews.queues import ended, experiment, first_arm, project, queue, radiologist, second
 from tests.webapp.reviews.reading import client_of, read
 from webapp.accounts.models import Project, User
 from webapp.experiments.models import Experiment, Run
@@ -18,32 +18,9 @@ from webapp.results import models as results
 from webapp.reviews import services
 from webapp.reviews.models import Answer, Reveal, ReviewQueue, Visit
 
+__all__ = ["ended", "experiment", "first_arm", "project", "queue", "radiologist", "second"]
 pytestmark = pytest.mark.django_db
 ROOT = "/api/v1/projects/study/"
-
-
-@pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def radiologist(project: Project) -> User:
-    return records.make_member(project, "radiologist", "reader-a")
-
-
-@pytest.fixture
-def experiment(project: Project) -> Experiment:
-    version = experiment_records.make_version(project, 48, external=8)
-    researcher = records.make_member(project, "researcher", "researcher")
-    launched = experiment_records.launch(project, researcher, version, ratios=(0.0, 1.0))
-    return finish_all(launched, lambda run: seen(0.3 + 0.3 * run.arm.position, also_wrong=True))
-
-
-@pytest.fixture
-def queue(project: Project, radiologist: User, experiment: Experiment) -> ReviewQueue:
-    run = Run.objects.filter(arm__experiment=experiment).order_by("arm__position")[0]
-    return services.create_queue(actor=radiologist, project=project, run=run, test_set="internal_test", kind="missed")
 
 
 def get(person: User, path: str, status: int = 200) -> Any:
@@ -58,7 +35,7 @@ def post(person: User, path: str, body: dict[str, Any], status: int) -> Any:
     return response.json()
 
 
-def test_a_queue_is_made_listed_and_read(radiologist: User, experiment: Experiment) -> None:
+def test_a_queue_is_made_listed_and_read(radiologist: User, ended: Experiment) -> None:
     wanted = {"experiment": 1, "arm": 0, "seed": 0, "kind": "missed", "test_set": "internal_test"}
 
     made = post(radiologist, "reviews/", wanted, 201)
@@ -73,7 +50,19 @@ def test_a_queue_is_made_listed_and_read(radiologist: User, experiment: Experime
     assert refused["field"] == "against_arm"
 
 
-def test_gained_lesions_name_both_runs(radiologist: User, experiment: Experiment) -> None:
+def test_the_same_queue_asked_for_again_is_the_one_there(queue: ReviewQueue, radiologist: User, second: User) -> None:
+    wanted = {"experiment": 1, "arm": 0, "seed": 0, "kind": "missed", "test_set": "internal_test"}
+
+    again = post(second, "reviews/", wanted, 200)
+
+    assert again == get(second, "reviews/1/")
+    assert (again["number"], again["created_by"]) == (queue.number, radiologist.username)
+    assert post(second, "reviews/", wanted | {"score_above": 0.9}, 201)["number"] == 2
+    assert post(second, "reviews/", wanted | {"score_above": queue.score_above}, 200)["number"] == 1
+    assert get(second, "reviews/")["count"] == 2
+
+
+def test_gained_lesions_name_both_runs(radiologist: User, ended: Experiment) -> None:
     wanted = {"experiment": 1, "arm": 1, "seed": 0, "kind": "gained", "test_set": "internal_test"}
     made = post(radiologist, "reviews/", wanted | {"against_arm": 0, "against_seed": 0}, 201)
     assert (made["arm"], made["against_arm"], made["against_seed"]) == (1, 0, 0)
@@ -133,9 +122,8 @@ def test_answers_follow_the_reveal_and_a_change_is_a_revision(queue: ReviewQueue
 
 
 def test_answers_of_others_and_their_reasons_come_after_ones_own(
-    queue: ReviewQueue, radiologist: User, project: Project
+    queue: ReviewQueue, radiologist: User, second: User
 ) -> None:
-    second = records.make_member(project, "radiologist", "reader-b")
     read(radiologist, queue, ["dense"] * queue.size)
     assert get(second, "reviews/1/answers/")["count"] == 0
     assert get(second, "reviews/1/reasons/")["reader"] is None
@@ -195,9 +183,8 @@ def test_lists_ask_as_often_for_many_as_for_one(queue: ReviewQueue, radiologist:
         return len(captured)
 
     few = queries("reviews/?limit=1"), queries("reviews/1/items/?limit=1")
-    for _ in range(3):
-        services.create_queue(
-            actor=radiologist, project=project, run=queue.run, test_set="internal_test", kind="missed"
-        )
+    wanted: dict[str, Any] = {"project": project, "run": queue.run, "test_set": "internal_test", "kind": "missed"}
+    for score in (0.2, 0.3, 0.4):
+        services.create_queue(actor=radiologist, score_above=score, **wanted)
     read(radiologist, queue, ["dense"] * queue.size)
     assert (queries("reviews/?limit=50"), queries("reviews/1/items/?limit=50")) == few

@@ -293,7 +293,12 @@ def test_a_lesion_in_two_queues_of_an_arm_counts_once_with_the_newest_answer(
 ) -> None:
     read(radiologist, queue, ["dense"] * queue.size)
     again = services.create_queue(
-        actor=radiologist, project=queue.project, run=first_arm, test_set="internal_test", kind="missed"
+        actor=radiologist,
+        project=queue.project,
+        run=first_arm,
+        test_set="internal_test",
+        kind="missed",
+        group="malignant_cluster",
     )
     read(radiologist, again, ["small"])
     client = client_of(radiologist)

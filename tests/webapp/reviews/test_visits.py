@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from importlib import import_module
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -112,10 +113,9 @@ def test_the_list_of_queues_asks_as_often_for_many_as_for_one(
         return len(captured)
 
     one = queries()
-    for _ in range(5):
-        more = services.create_queue(
-            actor=radiologist, project=project, run=first_arm, test_set="internal_test", kind="missed"
-        )
+    wanted: dict[str, Any] = {"project": project, "run": first_arm, "test_set": "internal_test", "kind": "missed"}
+    for score in (0.2, 0.3, 0.4, 0.5, 0.6):
+        more = services.create_queue(actor=radiologist, score_above=score, **wanted)
         read(radiologist, more, ["dense"] * 2)
         read(second, more, ["small"] * more.size)
 

@@ -67,6 +67,7 @@ class _Reviews(ProjectView[Any]):
         request=NewReviewSerializer,
         responses={
             201: ReviewDetailSerializer,
+            200: OpenApiResponse(ReviewDetailSerializer, description="It was made before: the queue there is."),
             400: OpenApiResponse(description="There is nothing to review, or no such run: `detail` says why."),
             403: OpenApiResponse(description="Your role makes no queues."),
             409: LOCKED,
@@ -90,7 +91,7 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
         return self.get_paginated_response(ReviewSerializer(page, many=True, context=context).data)
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make a queue; counts as a look at the test set."""
+        """Make a queue, or give the one of the same definition; counts as a look at the test set."""
         services.require_creator(self.person, self.project)
         asked = NewReviewSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -99,19 +100,23 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
         if given["kind"] in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST}:
             against = self._run(given["experiment"], given["against_arm"], given["against_seed"], "against_arm")
         run = self._run(given["experiment"], given["arm"], given["seed"], "arm")
-        made = services.create_queue(
-            actor=self.person,
-            project=self.project,
-            run=run,
-            test_set=given["test_set"],
-            kind=given["kind"],
-            group=given["group"],
-            score_above=given["score_above"],
-            against=against,
-        )
-        address = reverse("api:review", args=[self.project.slug, made.number])
-        body = _detail(selectors.queue_or_404(self.person, self.project, made.number), self.person)
-        return Response(body, status=status.HTTP_201_CREATED, headers={"Location": address})
+        code = status.HTTP_201_CREATED
+        try:
+            found = services.create_queue(
+                actor=self.person,
+                project=self.project,
+                run=run,
+                test_set=given["test_set"],
+                kind=given["kind"],
+                group=given["group"],
+                score_above=given["score_above"],
+                against=against,
+            )
+        except services.QueueExists as error:
+            code, found = status.HTTP_200_OK, error.queue
+        address = reverse("api:review", args=[self.project.slug, found.number])
+        body = _detail(selectors.queue_or_404(self.person, self.project, found.number), self.person)
+        return Response(body, status=code, headers={"Location": address})
 
     def _run(self, experiment: int, arm: int | None, seed: int | None, field: str) -> Run:
         of_experiment = runs_of(self.person, self.project).filter(arm__experiment__number=experiment)
