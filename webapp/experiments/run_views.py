@@ -20,7 +20,7 @@ from webapp.experiments.models import MetricPoint, Run, RunState
 from webapp.experiments.sample_pictures import sample_pictures
 from webapp.experiments.validation_numbers import MEASURED, value_words
 from webapp.experiments.views import amount_in_words, arm_facts
-from webapp.jobs import places
+from webapp.jobs import places, waiting
 from webapp.jobs import services as jobs
 from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
@@ -93,6 +93,7 @@ def _status(request: HttpRequest, found: Run) -> dict[str, Any]:
         "experiment": experiment,
         "job": job,
         "active": active,
+        "waits": waiting.reason(job),
         "shown_state": "stopping" if stopping else (job.state if job else found.state),
         "may_cancel": may and active and not stopping,
         "may_retry": may

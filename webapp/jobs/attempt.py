@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from webapp.jobs import delivery, lease, places, processes, registry, transitions
 from webapp.jobs.execution import Outcome
-from webapp.jobs.models import DeviceLease, Job, JobState
+from webapp.jobs.models import Job, JobState
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,10 @@ class Reason(enum.Enum):
 
 
 def attempt(job_id: int) -> None:
-    """Work on a job if it is there to be worked on; a message too many does nothing."""
+    """Work on a job if it is there to be worked on; a message too many does nothing.
+
+    A job whose device is in use is sent again when that is given back (`waiting` has words for it until then).
+    """
     job = Job.objects.filter(pk=job_id, state__in=[JobState.QUEUED, JobState.RUNNING]).first()
     if job is None or stopping.is_set():
         return
@@ -49,18 +52,6 @@ def attempt(job_id: int) -> None:
         finally:
             lease.release_device(job.device, token)
             _offer(job.device)
-    else:
-        _note_waiting(job)
-
-
-def _note_waiting(job: Job) -> None:
-    """Say on the page what the job waits for; it is sent again when the device is given back."""
-    leases = DeviceLease.objects.filter(device__in=lease.parts(job.device), job__isnull=False).order_by("device")
-    holder = leases.values_list("job__name", flat=True).first()
-    used = f", used by “{holder}”" if holder else ""
-    text = f"Waits for {job.device}{used}"[:200]
-    waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).exclude(message=text)
-    transitions.change(waiting, message=text)
 
 
 def _offer(device: str) -> None:

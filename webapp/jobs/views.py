@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.jobs import places, selectors, services
+from webapp.jobs import places, selectors, services, waiting
 from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, Job, JobState
 
@@ -33,19 +33,10 @@ def _shown(request: HttpRequest, job: Job) -> dict[str, Any]:
 
 
 def _waiting(request: HttpRequest, project: Project) -> list[dict[str, Any]]:
-    """Waiting jobs with their position in their queue, and when the first of a device may start."""
-    left = {job.device: job.seconds_left for job in selectors.running(project) if job.seconds_left is not None}
-    positions: dict[str, int] = {}
-    rows = []
-    for job in selectors.waiting(project):
-        shown = _shown(request, job)
-        if job.state == JobState.QUEUED:
-            positions[job.queue] = positions.get(job.queue, 0) + 1
-            shown["position"] = positions[job.queue]
-            if positions[job.queue] == 1:
-                shown["starts_in"] = left.get(job.device)
-        rows.append(shown)
-    return rows
+    """Waiting jobs, each with what it waits for."""
+    found = list(selectors.waiting(project))
+    reasons = waiting.reasons(found)
+    return [_shown(request, job) | {"waits": reasons.get(job.pk, "")} for job in found]
 
 
 @require_GET
@@ -78,6 +69,7 @@ def _detail(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {
         "shown": _shown(request, job),
         "job": job,
+        "waits": waiting.reason(job),
         "events": job.events.order_by("id"),
         "active": job.state in ACTIVE,
         "cancel_asks": spent > COSTLY_SECONDS,

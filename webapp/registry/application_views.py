@@ -24,6 +24,7 @@ from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion, Split
 from webapp.datasets.selectors import versions_of
 from webapp.jobs import services as jobs
+from webapp.jobs import waiting
 from webapp.jobs.control import Verb, control
 from webapp.jobs.models import ACTIVE, JobState
 from webapp.jobs.selectors import shown_state
@@ -219,6 +220,7 @@ def status_context(request: HttpRequest, found: ModelApplication) -> dict[str, A
         "model": found.model,
         "job": job,
         "job_state": shown_state(job) if job else "",
+        "waits": waiting.reason(job),
         "active": job is not None and job.state in ACTIVE,
         "may_cancel": may and job is not None and job.state in ACTIVE and not job.cancel_asked,
         "may_resume": may and job is not None and job.state in (JobState.FAILED, JobState.CANCELLED),

@@ -74,6 +74,7 @@ function updateRows(job: Job): void {
     if (left) left.textContent = words && (step ? ` · ${words}` : words);
     const place = row.querySelector<HTMLElement>("[data-job-chip]");
     if (place && place.querySelector<HTMLElement>("[data-state]")?.dataset.state !== job.state) place.replaceChildren(chip(job));
+    if (job.state !== "queued" && job.state !== "waiting") row.querySelector("[data-job-waits]")?.remove();
     if (ended(job)) row.querySelector("[data-job-cancel]")?.remove();
   }
 }

@@ -103,15 +103,13 @@ def test_a_device_of_a_dead_worker_becomes_free_when_its_lease_runs_out(submit) 
     assert lease.acquire_device("cpu", second, "two")
 
 
-def test_a_job_for_a_busy_device_waits_in_its_queue_and_says_for_what(submit, sent) -> None:
-    holder = submit(queue="gpu", device="cuda:0", name="Training A")
-    lease.acquire_device("cuda:0", holder, "held")
+def test_a_job_for_a_busy_device_waits_in_its_queue_and_spends_no_attempt(submit, sent) -> None:
+    lease.acquire_device("cuda:0", submit(queue="gpu", device="cuda:0"), "held")
     job = submit(queue="gpu", device="cuda:0")
     registry._kinds[job.kind] = replace(registry._kinds[job.kind], uses_device=True)
     attempt.attempt(job.pk)
     job.refresh_from_db()
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
-    assert job.message == "Waits for cuda:0, used by “Training A”"
 
 
 def test_the_reaper_queues_a_silent_job_again_and_sends_it(submit, sent) -> None:

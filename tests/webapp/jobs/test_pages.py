@@ -35,7 +35,9 @@ def test_the_list_groups_running_waiting_with_position_and_ended(submit, signed_
     page = signed_in("researcher").get("/alpha/jobs/").content.decode()
     assert "Nothing runs." in page
     assert (
-        page.index("First in line") < page.index("position 1") < page.index("Second in line") < page.index("position 2")
+        page.index("First in line")
+        < page.index("Second in line")
+        < page.index("1 job before it starts first. How long is not known yet.")
     )
     assert "File 3 is not an image: remove it." in page
     assert page.count("data-job-cancel") == 2 and page.count("data-job-retry") == 1

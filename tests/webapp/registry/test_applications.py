@@ -17,6 +17,8 @@ from webapp.core.errors import UserError
 from webapp.datasets.models import SplitAssignment
 from webapp.experiments import services as experiments
 from webapp.experiments.models import ArmSyntheticView, Experiment, Run
+from webapp.jobs import lease
+from webapp.jobs import services as jobs
 from webapp.jobs.models import Job
 from webapp.registry import services, standing
 from webapp.registry.models import AppliedFinding, AppliedView, ModelApplication, RegisteredModel
@@ -147,6 +149,21 @@ def test_a_retired_model_is_not_applied(model: RegisteredModel, researcher: User
         registry_records.start(model, researcher)
     page = client_of(researcher).get(reverse("registry:apply", args=["study"]))
     assert "No model can be applied" in page.content.decode()
+
+
+def test_an_application_behind_a_training_says_what_it_waits_for_and_how_long(
+    model: RegisteredModel, researcher: User
+) -> None:
+    training = jobs.submit(
+        kind="experiments.run", project=model.project, name="Training 9", payload={"run": 0}, created_by=None
+    )
+    assert lease.claim(training.pk, lease.new_token())
+    Job.objects.filter(pk=training.pk).update(seconds_left=1500)
+    made = registry_records.start(model, researcher)
+
+    for name in ("registry:application", "registry:status"):
+        page = client_of(researcher).get(reverse(name, args=["study", made.number])).content.decode()
+        assert "Waits for cpu, which is used by “Training 9”. It may start in about 25 min." in page
 
 
 def test_a_complete_application_never_changes(complete: ModelApplication) -> None:
