@@ -12,9 +12,18 @@ from webapp.core.registry import CaseColumn
 from webapp.datasets.models import DatasetVersion, Split, SplitAssignment
 
 
+def _frozen(project: Project) -> QuerySet[DatasetVersion]:
+    frozen = DatasetVersion.objects.filter(dataset__project=project, state=DatasetVersion.State.FROZEN)
+    return frozen.order_by("-frozen_at", "-pk")
+
+
 def _newest(project: Project) -> Subquery:
-    newest = DatasetVersion.objects.filter(dataset__project=project, state=DatasetVersion.State.FROZEN)
-    return Subquery(newest.order_by("-frozen_at", "-pk").values("pk")[:1])
+    return Subquery(_frozen(project).values("pk")[:1])
+
+
+def is_shown(version: DatasetVersion) -> bool:
+    """Whether the splits of the cases page are those of this version."""
+    return _frozen(version.dataset.project).first() == version
 
 
 def _values(project: Project, exams: list[int]) -> dict[int, list[str]]:

@@ -7,12 +7,14 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, F, Prefetch, QuerySet
 
 from webapp.accounts.models import Project, User
 from webapp.accounts.selectors import projects_of
+from webapp.annotations.classes import name as class_name
 from webapp.annotations.models import Annotation
 from webapp.cases.models import ImageKind, View
 from webapp.datasets.models import Dataset, DatasetVersion, Split, SplitAssignment, VersionAnnotation, VersionView
@@ -75,6 +77,8 @@ class BalanceCell:
     patients: int
     lesion_views: int
     drawn: bool
+    cases: str
+    """Query of the cases page that lists them, where it shows the splits of the version."""
 
     @property
     def underpowered(self) -> bool:
@@ -123,8 +127,14 @@ def balance(version: DatasetVersion) -> list[BalanceRow]:
     for lesion_type, malignancy, site in sorted(patients):
         key = (lesion_type, malignancy, site)
         label = "No lesion" if lesion_type == "none" else f"{malignancy} {labels[lesion_type]}".capitalize()
+        facet = "none" if lesion_type == "none" else class_name(lesion_type, malignancy)
         cells = {
-            split: BalanceCell(len(patients[key][split]), lesion_views[key][split], bool(split))
+            split: BalanceCell(
+                len(patients[key][split]),
+                lesion_views[key][split],
+                bool(split),
+                urlencode({"lesion": facet, "site": site, "split": Split(split).label if split else ""}),
+            )
             for split in [*Split.values, ""]
         }
         rows.append(BalanceRow(label, lesion_type, malignancy, site, cells))

@@ -17,6 +17,7 @@ from webapp.accounts.project_pages import project_page
 from webapp.cases.selection import selected_exams
 from webapp.core.errors import UserError
 from webapp.datasets import selectors, services
+from webapp.datasets.case_columns import is_shown
 from webapp.datasets.forms import DatasetForm, split_form
 from webapp.datasets.models import DatasetVersion, Split
 
@@ -75,6 +76,7 @@ def _page(request: HttpRequest, project: Project, version: DatasetVersion, form:
         "undrawn": counts[""],
         "exam_count": version.version_exams.count(),
         "balance": selectors.balance(version),
+        "opens_cases": is_shown(version),
         "checks": selectors.leakage_checks(version),
         "difference": selectors.difference_to_previous(version),
         "incomplete_views": selectors.incomplete_view_count(version),

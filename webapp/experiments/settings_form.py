@@ -9,6 +9,7 @@ from django import forms
 
 from detection.configuration import ConfigurationError, MaskRCNNConfiguration
 from detection.preset import Preset, presets
+from webapp.core.templatetags.cemlab import count
 from webapp.experiments.design_input import preset_texts, setting_schema
 
 SHORT = ("length", "epochs", "steps", "learning_rate", "batch_size", "tiles", "backbone", "initial_weights")
@@ -114,8 +115,13 @@ class SettingsForm(forms.Form):
 def _help(entry: dict[str, Any]) -> str:
     text = str(entry["help"])
     if entry["minimum"] is not None and entry["kind"] != "numbers":
-        return f"{text} {entry['minimum']:g} to {entry['maximum']:g}."
+        return f"{text} {_limit(entry['minimum'])} to {_limit(entry['maximum'])}."
     return text
+
+
+def _limit(value: float) -> str:
+    """A limit as people write it: 10 000 000 rather than 1e+07."""
+    return count(value) if abs(value) >= 1000 else f"{value:g}"
 
 
 def _same(value: Any, preset: Any) -> bool:

@@ -80,6 +80,7 @@ def batch_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
         "comparison": _comparison(batch),
         "may_judge": _role_judges(request),
         "changed_settings": _changed_settings(batch),
+        "preset": _preset_title(batch),
     }
     return render(request, "simulations/batch.html", context)
 
@@ -145,6 +146,15 @@ def _segments(request: HttpRequest, chosen: selectors.GalleryFilter) -> list[dic
             query["malignancy"] = value
         segments.append({"label": label, "url": f"?{urlencode(query)}", "active": chosen.malignancy == value})
     return segments
+
+
+def _preset_title(batch: SimulationBatch) -> str:
+    """The preset as the form calls it; its name where it exists no more."""
+    from simulation.presets import presets  # with SciPy behind it
+
+    name = batch.preset or "default"
+    known = presets().get(name)
+    return known.title if known is not None else name
 
 
 def _changed_settings(batch: SimulationBatch) -> list[dict[str, str]]:

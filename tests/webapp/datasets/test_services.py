@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pytest
+from django.test import Client
+from django.utils.html import escape
 
 from tests.webapp import records
 from webapp.accounts.models import Project, User
 from webapp.annotations.models import Annotation
+from webapp.annotations.services import refresh_classes
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
 from webapp.datasets import selectors, services
@@ -104,6 +109,23 @@ def test_the_balance_table_counts_patients_and_lesion_views(draft: DatasetVersio
     assert {split: row.cells[split].patients for split in Split.values} == counts
     assert row.cells[Split.TRAIN].lesion_views == 2 * counts[Split.TRAIN]
     assert row.cells[Split.TRAIN].underpowered
+
+
+def test_a_number_of_the_balance_opens_its_cases(draft: DatasetVersion, project: Project, curator: User) -> None:
+    counts = services.draw(actor=curator, version=draft, settings=SplitSettings())
+    for exam in draft.exams.all():
+        refresh_classes(exam)
+    client = Client()
+    client.force_login(curator)
+    address = f"/{project.slug}/datasets/{draft.dataset.slug}/{draft.number}/"
+    assert "?lesion=" not in client.get(address).content.decode(), "the cases page shows splits of frozen versions"
+    services.freeze(actor=curator, version=draft)
+    page = client.get(address).content.decode()
+    for split in Split:
+        query = urlencode({"lesion": "cluster-malignant", "site": "A", "split": split.label})
+        if counts[split]:
+            assert f"/{project.slug}/cases/?{escape(query)}" in page
+            assert len(client.get(f"/{project.slug}/cases/?{query}").context["rows"]) == counts[split]
 
 
 def test_a_frozen_version_is_copied_to_a_draft_with_its_split(draft: DatasetVersion, curator: User) -> None:
