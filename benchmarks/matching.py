@@ -27,7 +27,7 @@ from detection.evaluation.protocol import Protocol
 from detection.finding import Box, Polygon
 from detection.sample_set import LesionTarget
 from imaging.contours import polygons_to_mask
-from imaging.spans import Spans, boxes_of
+from imaging.spans import Spans, Vertices
 
 IMAGES = 5000
 SIDE = 1024
@@ -59,7 +59,8 @@ def mask_matching(images: Sequence[EvaluatedImage]) -> dict[str, Any]:
     both = (first >= 0).any(axis=1) & (second >= 0).any(axis=1)
     compared = np.concatenate([first[both].ravel(), second[both].ravel()])
     codes = {int(index): encoded(shapes[index]) for index in compared if index >= 0}
-    spans, corners = Spans(shapes), boxes_of(shapes)
+    vertices = Vertices(shapes)
+    spans, corners = Spans(vertices), vertices.boxes()
 
     def own() -> NDArray[np.float64]:
         iou = np.zeros((*first.shape, second.shape[1]))

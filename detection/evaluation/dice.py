@@ -18,7 +18,7 @@ from detection.evaluation.outlines import Shape, first_refused
 from detection.evaluation.resampling import Ratio, Units, replicates
 from detection.evaluation.result import LesionRecord, TestSetResult
 from detection.evaluation.rows_of_group import lesions_of
-from imaging.spans import Spans
+from imaging.spans import Spans, Vertices
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,14 @@ def credited_dice(images: Sequence[EvaluatedImage], matches: Sequence[ImageMatch
                 places.append((position, lesion, outcome.finding))
                 shapes += [outline, (contour,)]
     try:
-        spans = Spans(shapes)
+        spans = Spans(Vertices(shapes))
     except ValueError as error:
-        pair, is_finding = divmod(first_refused(shapes), 2)
+        index, why = first_refused(shapes)
+        pair, is_finding = divmod(index, 2)
         position, lesion, finding = places[pair]
         place = f"finding {finding}" if is_finding else f"lesion {lesion}"
         raise EvaluationError(
-            f"Image {images[position].sample_id}, {place}: {error}. Correct the outline and evaluate again."
+            f"Image {images[position].sample_id}, {place}: {why}. Correct the outline and evaluate again."
         ) from error
     lesions = np.arange(0, len(shapes), 2)
     shared = spans.intersections(lesions, lesions + 1)

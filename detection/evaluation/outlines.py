@@ -14,7 +14,7 @@ from detection.evaluation.errors import EvaluationError
 from detection.evaluation.image_arrays import FindingArrays, LesionArrays
 from detection.evaluation.images import EvaluatedImage
 from detection.finding import Box, Polygon
-from imaging.spans import Spans, boxes_of
+from imaging.spans import Spans, Vertices
 
 Shape = Sequence[Polygon]
 
@@ -36,20 +36,22 @@ def mask_iou(images: Sequence[EvaluatedImage], found: FindingArrays, truth: Lesi
         (finding.contour,) if finding.contour else _corners(finding.box) for one in images for finding in one.findings
     ]
     lesions = [target.polygons or _corners(target.box) for one in images for target in one.targets]
-    shapes = [*findings, *lesions]
-    boxes = np.concatenate(
-        [_boxes("finding", images, findings, found.counts), _boxes("lesion", images, lesions, truth.counts)]
-    )
+    try:
+        vertices = Vertices([*findings, *lesions])
+    except ValueError as error:
+        raise _refusal(images, findings, lesions) from error
     first = np.where(found.present, (np.cumsum(found.counts) - found.counts)[:, None] + found.order, -1)
     slots = np.arange(truth.present.shape[1])
     starts = len(findings) + np.cumsum(truth.counts) - truth.counts
     second = np.where(truth.present, starts[:, None] + slots, -1)
-    image, rank, lesion = meeting(boxes, first, second)
+    image, rank, lesion = meeting(vertices.boxes(), first, second)
+    one, other = first[image, rank], second[image, lesion]
     # only what meets something is filled
-    used, place = np.unique(np.concatenate([first[image, rank], second[image, lesion]]), return_inverse=True)
-    spans = Spans([shapes[index] for index in used])
+    used = np.zeros(len(vertices), dtype=bool)
+    used[one] = used[other] = True
+    place = np.cumsum(used) - 1
     iou = np.zeros((*first.shape, second.shape[1]))
-    iou[image, rank, lesion] = shape_iou(spans, place[: image.size], place[image.size :])
+    iou[image, rank, lesion] = shape_iou(Spans(vertices.chosen(used)), place[one], place[other])
     return iou
 
 
@@ -86,22 +88,21 @@ def _corners(box: Box) -> Shape:
     return (((x1, y1), (x2, y1), (x2, y2), (x1, y2)),)
 
 
-def _boxes(
-    kind: str, images: Sequence[EvaluatedImage], shapes: Sequence[Shape], counts: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    try:
-        return boxes_of(shapes)
-    except ValueError as error:
-        index = first_refused(shapes)
-        image = int(np.searchsorted(np.cumsum(counts), index, side="right"))
-        place = index - int(counts[:image].sum())
-        raise EvaluationError(
-            f"Image {images[image].sample_id}, {kind} {place}: {error}. Correct the outline and evaluate again."
-        ) from error
+def _refusal(images: Sequence[EvaluatedImage], findings: Sequence[Shape], lesions: Sequence[Shape]) -> EvaluationError:
+    """Where the first outline is that cannot be used, those of findings first."""
+    index, why = first_refused([*findings, *lesions])
+    kind, counts = "finding", np.array([len(one.findings) for one in images])
+    if index >= len(findings):
+        kind, counts, index = "lesion", np.array([len(one.targets) for one in images]), index - len(findings)
+    image = int(np.searchsorted(np.cumsum(counts), index, side="right"))
+    place = index - int(counts[:image].sum())
+    return EvaluationError(
+        f"Image {images[image].sample_id}, {kind} {place}: {why}. Correct the outline and evaluate again."
+    )
 
 
-def first_refused(shapes: Sequence[Shape]) -> int:
-    """Position of the first shape that `imaging.spans` refuses.
+def first_refused(shapes: Sequence[Shape]) -> tuple[int, str]:
+    """Position of the first shape that `imaging.spans` refuses, and why.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def first_refused(shapes: Sequence[Shape]) -> int:
     """
     for position, shape in enumerate(shapes):
         try:
-            boxes_of([shape])
-        except ValueError:
-            return position
+            Vertices([shape])
+        except ValueError as error:
+            return position, str(error)
     raise ValueError("every shape is usable")

@@ -140,6 +140,13 @@ def test_a_bad_outline_names_image_and_place(outline: Any, message: str) -> None
         match_many([good, image("b", [replace(lesion(), polygons=(outline,))], [])], MASK)
 
 
+def test_the_first_bad_outline_is_named_with_its_own_reason() -> None:
+    lost = replace(finding(), contour=((0.0, 0.0), (1.0, 0.0), (1.0, math.inf)))
+    short = replace(lesion(), polygons=(((0.0, 0.0), (10.0, 0.0)),))
+    with pytest.raises(EvaluationError, match=r"Image b, finding 0: .*not a finite"):
+        match_many([image("a", [short], []), image("b", [], [lost])], MASK)
+
+
 def test_images_without_lesions_or_findings() -> None:
     matches = match_many([image("a", [], []), image("b", [lesion()], []), image("c", [], [finding()])], MASK)
     assert [one.reason for one in matches[1].lesions] == ["no overlap"]
