@@ -32,6 +32,7 @@ from imaging.mammography_modules import code_item
 
 PROFILE_VERSION = "cemlab-1"
 OLDEST_AGE = 90
+_UNITS_A_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _DUMMY = "ANONYMIZED"
 _METHODS = (
     ("113100", "Basic Application Confidentiality Profile"),
@@ -227,12 +228,7 @@ class Deidentifier:
             element.value = shifted
             return action
         if action is Action.CAP_AGE:
-            match = re.fullmatch(r"(\d{3})Y", str(element.value).strip())
-            if match and int(match[1]) > OLDEST_AGE:
-                element.value = f"{OLDEST_AGE:03d}Y"
-                tally.age_capped = True
-                return action
-            return Action.KEEP
+            return _cap_age(element, tally)
         if action is Action.EMPTY or (action is Action.REPLACE and element.VR not in ("LO", "SH", "PN", "CS")):
             element.value = Sequence() if element.VR == "SQ" else None
             return Action.EMPTY
@@ -262,6 +258,22 @@ class Deidentifier:
             dataset.file_meta = meta
         if hasattr(dataset, "preamble"):
             dataset.preamble = b"\x00" * 128
+
+
+def _cap_age(element: DataElement, tally: _Tally) -> Action:
+    """An age is kept up to 90 years and is 90 above; what is not read as an age might be a higher one and goes."""
+    written = str(element.value or "").strip().upper()
+    if not written:
+        return Action.KEEP
+    match = re.fullmatch(r"(\d{1,4})\s*([DWMY])", written)
+    if match is None:
+        element.value = None
+        return Action.EMPTY
+    if int(match[1]) / _UNITS_A_YEAR[match[2]] <= OLDEST_AGE:
+        return Action.KEEP
+    element.value = f"{OLDEST_AGE:03d}Y"
+    tally.age_capped = True
+    return Action.CAP_AGE
 
 
 def _shifted(element: DataElement, offset: timedelta) -> str | list[str] | None:

@@ -82,7 +82,7 @@ def action_for(element: DataElement) -> Action:
     if tag == _tag("PatientBirthDate"):
         return Action.EMPTY
     if tag in _REFERENCES:
-        return Action.KEEP
+        return Action.KEEP if element.VR == "SQ" else Action.REMOVE
     exact, patterns = _actions()
     listed = exact.get(tag)
     if listed is None:

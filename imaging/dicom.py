@@ -211,7 +211,14 @@ def _decode_frame(
             array = second(frame)
         except _DECODE_ERRORS as error:
             raise _undecodable(syntax) from error
-    return _check_shape(np.asarray(array), description), ()
+    pixels = _check_shape(np.asarray(array), description)
+    highest = 2 ** (description.high_bit + 1) - 1
+    if not description.signed and int(pixels.max()) > highest:
+        raise UnreadableFile(
+            f"The compressed image holds values up to {int(pixels.max()):,}, the header says at most {highest:,} (High "
+            "Bit, 0028,0102). Export the image again."
+        )
+    return pixels, ()
 
 
 def _decode_native(
@@ -255,6 +262,11 @@ def _check_codestream(frame: bytes, syntax: UID, description: PixelDescription) 
         raise UnreadableFile(
             f"The compressed image has {size.rows} × {size.columns} pixels and {size.components} channel(s), the "
             f"header says {description.rows} × {description.columns} and 1. Export the image again."
+        )
+    if size.bits > description.bits_allocated:
+        raise UnreadableFile(
+            f"The compressed image has {size.bits} bits a pixel, the header says {description.bits_allocated} (Bits "
+            "Allocated, 0028,0100). Export the image again."
         )
     # Some decoders fill what is missing with grey and say nothing: the end marker tells whether all is there.
     if frame.rstrip(b"\x00")[-2:] != b"\xff\xd9":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,10 +184,3 @@ def is_dicom(path: Path) -> bool:
     """Whether the file carries the DICM mark."""
     with path.open("rb") as stream:
         return stream.read(132)[128:] == b"DICM"
-
-
-def dataset_bytes(dataset: Dataset) -> bytes:
-    """The data set as a complete DICOM file."""
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import zip_longest
 from typing import cast
 
@@ -45,7 +46,10 @@ def voi_windows(dataset: Dataset, bits_stored: int, *, inverted: bool, offset: i
         if inverted:
             # LINEAR is not symmetric: its middle lies at centre − 0.5 (PS3.3 C.11.2.1.2.1).
             stored = 2**bits_stored - 1 - stored + (1 if function == "LINEAR" else 0)
-        result.append(VoiWindow(stored, width / abs(slope), cast(VoiFunction, function), name or ""))
+        width = width / abs(slope)
+        if not (math.isfinite(stored) and math.isfinite(width)):
+            continue  # a slope of almost nothing
+        result.append(VoiWindow(stored, width, cast(VoiFunction, function), name or ""))
     return tuple(result)
 
 

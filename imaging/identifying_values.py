@@ -15,6 +15,8 @@ from pydicom.tag import BaseTag
 from imaging.deidentification_profile import is_overlay
 from imaging.errors import DeidentificationFailed
 
+_MOST_VALUES = 2_000
+"""A mammogram holds about a hundred; each is looked for in every attribute, so the work must have an end."""
 STANDARD_ROOT = "1.2.840.10008."
 """Start of the UIDs of the standard itself, which name nobody."""
 _TEXT = {"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "UC", "UI", "UR", "UT"}
@@ -66,7 +68,13 @@ class IdentifyingValues:
 
 
 def identifying_values(dataset: Dataset) -> IdentifyingValues:
-    """Names, numbers and UIDs of the patient in a data set as it came."""
+    """Names, numbers and UIDs of the patient in a data set as it came.
+
+    Raises
+    ------
+    DeidentificationFailed
+        If there are more than can be looked for.
+    """
     words: set[str] = set()
     uids: set[str] = set()
     for _, element in _elements(dataset):
@@ -79,6 +87,11 @@ def identifying_values(dataset: Dataset) -> IdentifyingValues:
                 words.update(part.lower() for part in re.split(r"[\^=\s,]+", value) if len(part) >= 4)
         elif element.keyword in _IDENTIFYING:
             words.update(value.lower() for value in texts_found)
+    if len(words) + len(uids) > _MOST_VALUES:
+        raise DeidentificationFailed(
+            f"The header holds {len(words) + len(uids):,} names and identifiers, and no more than {_MOST_VALUES:,} can "
+            "be looked for. The file was not stored; export the image again."
+        )
     # Values such as “0000000000” or “O” identify nobody and would forbid innocent ones.
     return IdentifyingValues(frozenset(word for word in words if len(set(word)) >= 3), frozenset(uids))
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.reading import read_pixels
 from imaging.stored_image import StoredImage, VoiLut, VoiWindow
 
 Voi = VoiWindow | VoiLut
@@ -94,17 +92,15 @@ def to_uint8(
 
 def picture(image: StoredImage) -> NDArray[np.uint8]:
     """An image as its file wants it shown: first VOI table, else first window, else a window from its values."""
-    voi: Voi | None = image.luts[0] if image.luts else (image.windows[0] if image.windows else None)
-    return to_uint8(image.pixels, bits_stored=image.bits_stored, voi=voi)
+    return to_uint8(image.pixels, bits_stored=image.bits_stored, voi=_shown_by(image))
 
 
-def thumbnail_png(path: Path, size: tuple[int, int]) -> bytes:
-    """A small picture of an image file in a box of fixed size.
+def thumbnail_of(image: StoredImage, size: tuple[int, int]) -> bytes:
+    """A small picture of an image in a box of fixed size.
 
     Parameters
     ----------
-    path : Path
-        DICOM or 8-bit image.
+    image : StoredImage
     size : tuple of int
         (width, height) of the box; the aspect of the image is kept, the rest is black.
 
@@ -113,14 +109,8 @@ def thumbnail_png(path: Path, size: tuple[int, int]) -> bytes:
     bytes
         PNG, 8-bit grey.
     """
-    return thumbnail_of(read_pixels(path), size)
-
-
-def thumbnail_of(image: StoredImage, size: tuple[int, int]) -> bytes:
-    """Like `thumbnail_png` for an image already read."""
     shrunk = _fit(image.pixels, size)
-    voi: Voi | None = image.luts[0] if image.luts else (image.windows[0] if image.windows else None)
-    shown = to_uint8(shrunk, bits_stored=image.bits_stored, voi=voi)
+    shown = to_uint8(shrunk, bits_stored=image.bits_stored, voi=_shown_by(image))
     width, height = size
     box = np.zeros((height, width), dtype=np.uint8)
     top, left = (height - shown.shape[0]) // 2, (width - shown.shape[1]) // 2
@@ -129,6 +119,10 @@ def thumbnail_of(image: StoredImage, size: tuple[int, int]) -> bytes:
     if not written:
         raise ValueError("the thumbnail could not be encoded")
     return data.tobytes()
+
+
+def _shown_by(image: StoredImage) -> Voi | None:
+    return image.luts[0] if image.luts else (image.windows[0] if image.windows else None)
 
 
 def _fit(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ class VendorProfile:
     ----------
     key : str
     manufacturers, models : tuple of str
-        Upper-case fragments looked for in Manufacturer and Manufacturer's Model Name.
+        Upper case: starts of words looked for in Manufacturer, fragments looked for in Manufacturer's Model Name.
     spacing_mm : float or None
         Detector pitch used when the file states none; from the published system descriptions.
     """
@@ -55,7 +55,7 @@ def vendor_profile(dataset: Dataset) -> VendorProfile:
     manufacturer = text(dataset, "Manufacturer").upper()
     model = text(dataset, "ManufacturerModelName").upper()
     for profile in PROFILES:
-        if not any(part in f"{manufacturer} " for part in profile.manufacturers):
+        if not any(f" {part}" in f" {manufacturer} " for part in profile.manufacturers):
             continue
         if profile.models and not any(part in model for part in profile.models):
             continue

@@ -1,6 +1,7 @@
 """Identity is taken out everywhere, repeatably, with evidence that holds no identity itself."""
 
 import copy
+import io
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -13,7 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from imaging.deidentification import Deidentifier
-from imaging.dicom_header import dataset_bytes, read_with_pixels
+from imaging.dicom_header import read_with_pixels
+from imaging.errors import DeidentificationFailed
 from imaging.image_kind import classify
 from imaging.pair import CEMPair
 
@@ -40,6 +42,12 @@ def original(write: Write) -> Dataset:
     dataset.private_block(0x0019, "VENDOR", create=True).add_new(0x10, "LO", "Vandenberg")
     dataset.add_new(0x60003000, "OW", b"\x00\x01")
     return dataset
+
+
+def dataset_bytes(dataset: Dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def deidentified(dataset: Dataset, secret: bytes = SECRET, key: str = "site/HOSP-4711-XY") -> tuple:
@@ -86,6 +94,36 @@ def test_the_result_is_marked_and_still_a_readable_view(original: Dataset, pair:
     assert classify(result).kind == classify(original).kind
     (tmp_path / "result.dcm").write_bytes(dataset_bytes(result))
     assert np.array_equal(pydicom.dcmread(tmp_path / "result.dcm").pixel_array, pair.low_energy)
+
+
+@pytest.mark.parametrize(
+    ("age", "kept"),
+    [("093Y", "090Y"), ("93Y", "090Y"), ("1104M", "090Y"), ("1080M", "1080M"), ("064Y", "064Y"), ("", "")],
+)
+def test_no_age_above_ninety_is_left_however_it_is_written(age: str, kept: str, original: Dataset) -> None:
+    original.PatientAge = age
+    result, record = deidentified(original)
+    assert result.PatientAge == kept
+    assert record.age_capped is (kept == "090Y")
+
+
+def test_what_is_not_read_as_an_age_goes(original: Dataset) -> None:
+    original.PatientAge = "93"
+    result, record = deidentified(original)
+    assert not result.PatientAge
+    assert {change.keyword: change.action for change in record.changes}["PatientAge"] == "emptied"
+
+
+def test_text_in_the_place_of_a_list_of_references_goes(original: Dataset) -> None:
+    original.add_new("ReferencedImageSequence", "LO", "exam of the 4th of May")
+    result, _ = deidentified(original)
+    assert "ReferencedImageSequence" not in result
+
+
+def test_a_header_with_more_names_than_can_be_looked_for_is_refused(original: Dataset) -> None:
+    original.OtherPatientNames = [f"Person{number:05d}" for number in range(3000)]
+    with pytest.raises(DeidentificationFailed, match="names and identifiers"):
+        deidentified(original)
 
 
 def test_dates_of_one_patient_move_together_and_keep_their_distances(original: Dataset) -> None:

@@ -30,6 +30,8 @@ def header(*image_type: str, **attributes: object) -> Dataset:
         (("DERIVED", "PRIMARY", "", "RECOMBINED"), "ACME", ImageKind.UNKNOWN, "none"),
         (("ORIGINAL", "PRIMARY"), "GE MEDICAL SYSTEMS", ImageKind.UNKNOWN, "none"),
         ((), "", ImageKind.UNKNOWN, "none"),
+        # no maker whose name only ends like one: the words of a vendor's table are its own
+        (("DERIVED", "PRIMARY", "", "RECOMBINED"), "ACME IMAGE WORKS", ImageKind.UNKNOWN, "none"),
     ],
 )
 def test_kinds(image_type: tuple, vendor: str, kind: ImageKind, rule: str) -> None:

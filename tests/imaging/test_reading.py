@@ -132,6 +132,11 @@ def test_values_stored_in_the_upper_bits_are_shifted_down(write: Write, pair: CE
     assert np.array_equal(decode(path).pixels, pair.low_energy)
 
 
+def test_a_window_beyond_all_numbers_is_left_out(write: Write) -> None:
+    image = decode(changed(write(), WindowCenter="1e300", WindowWidth="1e300", RescaleSlope="1e-300"))
+    assert image.windows == ()
+
+
 @pytest.mark.parametrize(
     ("attributes", "spacing", "source"),
     [

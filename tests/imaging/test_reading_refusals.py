@@ -72,6 +72,17 @@ def test_a_codestream_of_another_size_is_refused_before_it_is_unpacked(write: Wr
         decode(compressed(write(), bomb, JPEG2000Lossless))
 
 
+@pytest.mark.parametrize("highest", [4096, 65_535])
+def test_a_codestream_with_more_bits_than_the_header_says_is_refused(highest: int, write: Write, pair: CEMPair) -> None:
+    pixels = pair.low_energy.copy()
+    pixels[3, 5] = highest
+    with pytest.raises(UnreadableFile, match="header says"):
+        decode(compressed(write(), imagecodecs.jpegls_encode(pixels), JPEGLSLossless))
+    eight = changed(write(), BitsAllocated=8, BitsStored=8, HighBit=7)
+    with pytest.raises(UnreadableFile, match="bits a pixel, the header says 8"):
+        decode(compressed(eight, imagecodecs.jpegls_encode(pixels), JPEGLSLossless))
+
+
 @pytest.mark.parametrize("cut", [3, 12, 60, 0.5, 0.9])
 def test_a_cut_codestream_is_refused(cut: float, write: Write, pair: CEMPair) -> None:
     whole = imagecodecs.jpegls_encode(pair.low_energy)
