@@ -284,14 +284,31 @@ def test_inserted_calcifications_are_listed_ringed_and_brought_to_the_middle(ope
     assert abs(ring["y"] + ring["height"] / 2 - box["y"] - box["height"] / 2) <= 2
 
 
+def test_a_pair_opens_on_the_view_of_the_lesion_that_was_chosen(open_case, case: Constructed, run) -> None:
+    add_synthetic(case, run)
+    page = open_case()
+    page.locator("[data-lesions] button").nth(1).click()
+    settle(page)
+    page.keyboard.press("g")
+    settle(page)
+    assert pane(page, "L-CC", 0).get_attribute("data-kind") == "low_energy"
+    assert pane(page, "L-CC", 1).get_attribute("data-kind") == "recombined"
+    assert "place=L-CC" in page.url
+
+
 def test_keys_window_invert_fit_and_next_lesion(open_case) -> None:
     page = open_case("?layout=single&place=R-CC")
     numbers = pane(page, "R-CC").locator(".pane-numbers")
-    assert "W\u00a04\u202f095" in numbers.inner_text()
+    assert "W\u00a04\u202f095" in numbers.inner_text() and "stored" in numbers.inner_text()
     page.keyboard.press("w")
     settle(page)
-    assert "W\u00a02\u202f048" in numbers.inner_text()
+    assert "W\u00a02\u202f048" in numbers.inner_text() and "narrow" in numbers.inner_text()
     before = canvas(page, "R-CC")
+    page.keyboard.press("e")
+    settle(page)
+    assert "narrow" in numbers.inner_text(), "the window stays when the other kind comes"
+    page.keyboard.press("e")
+    settle(page)
     page.keyboard.press("i")
     settle(page)
     inverted = canvas(page, "R-CC")

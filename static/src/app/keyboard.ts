@@ -16,6 +16,8 @@ export interface Key {
 
 const registry: Key[] = [];
 const SEQUENCE_MS = 1200;
+/** What stands on the keys whose names are words of the browser. */
+const CAPS: Record<string, string> = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", "-": "−" };
 let pending: { prefix: string; at: number } | null = null;
 
 export function registerKey(key: Key): () => void {
@@ -158,7 +160,7 @@ function keycaps(keys: string): HTMLElement {
     if (index) term.append(" then ");
     for (const part of step.length > 1 ? step.split("+") : [step]) {
       const cap = document.createElement("kbd");
-      cap.textContent = part.length === 1 ? part.toUpperCase() : part;
+      cap.textContent = CAPS[part] ?? (part.length === 1 ? part.toUpperCase() : part);
       term.append(cap, " ");
     }
   });

@@ -98,7 +98,7 @@ function bindKeys(root: HTMLElement, viewer: Viewer): void {
   bind("+", "zoom in", () => viewer.set.active?.zoom(ZOOM_STEP), drawn);
   bind("-", "zoom out", () => viewer.set.active?.zoom(1 / ZOOM_STEP), drawn);
   const pan = (keys: string, dx: number, dy: number): void =>
-    bind(keys, "pan", () => viewer.set.active?.pan(dx, dy), () => drawn() && free());
+    bind(keys, `pan ${keys.slice("Arrow".length).toLowerCase()}`, () => viewer.set.active?.pan(dx, dy), () => drawn() && free());
   pan("ArrowLeft", PAN_STEP, 0);
   pan("ArrowRight", -PAN_STEP, 0);
   pan("ArrowUp", 0, PAN_STEP);

@@ -5,11 +5,7 @@ import { imageIdOf, preload, type Tools } from "./engine";
 import { PaneFrame, type PaneSpec } from "./pane_frame";
 import { KIND_WORDS, otherKind, type Box, type Kind, type StudyImage, type StudyView } from "./study";
 import type { Matrix } from "./overlay";
-
-export interface VoiRange {
-  lower: number;
-  upper: number;
-}
+import { nameOfWindow, storedWindow, type VoiRange } from "./windows";
 
 export interface Shown {
   view: StudyView;
@@ -19,8 +15,6 @@ export interface Shown {
 
 /** Windows that a reader set, by image; they outlive a change of layout. */
 export const windows = new Map<number, VoiRange>();
-
-export const storedWindow = (image: StudyImage): VoiRange => ({ lower: image.window.low, upper: image.window.high });
 
 /** What a view shows of a kind: for a synthetic view its difference to the host, where that is asked for. */
 export function imageOf(view: StudyView | null, kind: Kind, difference: boolean): StudyImage | null {
@@ -199,10 +193,11 @@ export class Pane {
     this.place(toShared(shown.image, shown.view.chest_wall, middle));
   }
 
-  setWindow(range: VoiRange): void {
+  /** A window of the list for every image this pane may come to show, so that it stays when the other kind comes. */
+  setWindow(range: (image: StudyImage) => VoiRange): void {
+    for (const image of this.stack) windows.set(image.id, range(image));
     if (!this.shown) return;
-    windows.set(this.shown.image.id, range);
-    this.viewport.setProperties({ voiRange: range });
+    this.viewport.setProperties({ voiRange: range(this.shown.image) });
     this.viewport.render();
   }
 
@@ -254,7 +249,7 @@ export class Pane {
     this.frame.overlay.follow(this.matrix());
     const { spacing } = this.shown.image;
     const range = this.viewport.getProperties().voiRange ?? storedWindow(this.shown.image);
-    this.frame.numbers(range, this.placement?.scale ?? null, spacing ? this.shared.scale : null);
+    this.frame.numbers(range, nameOfWindow(this.shown.image, range), this.placement?.scale ?? null, spacing ? this.shared.scale : null);
   }
 
   private matrix(): Matrix {

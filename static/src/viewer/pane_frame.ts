@@ -66,7 +66,7 @@ export class PaneFrame {
     this.say(`${this.spec.place.label} ${KIND_WORDS[kind]} is not present in this exam.`);
     this.surface.hidden = true;
     this.overlay.root.classList.add("off");
-    this.numbers(null, null, null);
+    this.numbers(null, "", null, null);
   }
 
   say(words: string | null, busy = false): void {
@@ -80,11 +80,11 @@ export class PaneFrame {
     }
   }
 
-  /** Window, zoom and length bar; null hides them. `perMillimetre` is in screen pixels. */
-  numbers(window: { lower: number; upper: number } | null, zoom: number | null, perMillimetre: number | null): void {
+  /** Window with its name, zoom and length bar; null hides them. `perMillimetre` is in screen pixels. */
+  numbers(window: { lower: number; upper: number } | null, name: string, zoom: number | null, perMillimetre: number | null): void {
     const spaced = (value: number): string => Math.round(value).toLocaleString("en-GB").replaceAll(",", "\u202f");
     this.window.textContent = window ? `W\u00a0${spaced(window.upper - window.lower)}  L\u00a0${spaced((window.upper + window.lower) / 2)}` : "";
-    this.zoom.textContent = zoom === null ? "" : `${zoom.toFixed(2)}x`;
+    this.zoom.textContent = zoom === null ? "" : [`${zoom.toFixed(2)}x`, name].filter(Boolean).join("  ");
     const widest = this.host.clientWidth * 0.3;
     const length = perMillimetre === null ? undefined : (BARS.find((one) => one * perMillimetre <= widest) ?? BARS.at(-1));
     this.bar.hidden = length === undefined;

@@ -104,8 +104,8 @@ export class PaneSet {
   nextWindow(): string {
     this.window = (this.window + 1) % WINDOWS.length;
     const preset = WINDOWS[this.window];
-    for (const pane of this.drawn) if (pane.shown && preset) pane.setWindow(preset.range(pane.shown.image));
-    return preset?.name ?? "";
+    for (const pane of this.drawn) if (preset) pane.setWindow(preset.range);
+    return `window: ${preset?.name ?? ""}`;
   }
 
   setRuler(on: boolean): void {

@@ -88,7 +88,8 @@ export class Panel {
     if (!slider) return;
     slider.value = String(score);
     const words = slider.parentElement?.querySelector("output");
-    if (words) words.textContent = score.toFixed(2);
+    // a threshold chosen elsewhere may have three decimals, which the slider's steps do not
+    if (words) words.textContent = score.toFixed(Math.abs(score * 100 - Math.round(score * 100)) < 1e-6 ? 2 : 3);
   }
 
   /** Why nothing of a run or application is shown on this case; empty where it is. */
@@ -239,6 +240,6 @@ function lesionNote(lesion: LesionRow): string {
   const points = Math.max(0, ...lesion.views.map((view) => view.calcifications));
   const parts = [labels.join(" and ")];
   if (extents.length) parts.push(`${Math.max(...extents).toFixed(0)} mm`);
-  if (points) parts.push(`${points} calcifications`);
+  if (points) parts.push(`${points} calcification${points === 1 ? "" : "s"}`);
   return parts.join(", ");
 }

@@ -289,8 +289,10 @@ export class Viewer {
       this.writeControls();
     }
     const key = String(places?.[0] ?? this.active);
-    if (this.layout !== "four" && key !== this.active) {
-      this.active = key;
+    const other = key !== this.active;
+    // also where all views are shown: a pair or a single image then opens on this one
+    this.active = key;
+    if (this.layout !== "four" && other) {
       await this.build();
     } else {
       await this.showImages();
