@@ -25,7 +25,7 @@ from detection.mask_rcnn.samples import SamplePredictions
 from detection.mask_rcnn.tile_batches import TrainingBatches, ValidationBatches
 from detection.mask_rcnn.tile_set import TileSet
 from detection.mask_rcnn.view_store import prepare_views
-from detection.mask_rcnn.weights import load_initial_weights
+from detection.mask_rcnn.weights import digest_of, load_initial_weights
 from detection.sample_set import SampleSet
 from detection.training import checkpoints, randomness
 from detection.training.devices import computes_in_bfloat16
@@ -154,16 +154,22 @@ def _told(tiles: TileSet) -> str:
 
 
 def identity_of(training: SampleSet, validation: SampleSet, configuration: MaskRCNNConfiguration) -> str:
-    """Digest of configuration and data.
+    """Digest of configuration, data and initial weights.
 
-    File locations do not count, so a moved folder can go on; nor do fields that training does not read.
+    Locations of images do not count, so a moved folder can go on; nor do fields that training does not read.
+
+    Raises
+    ------
+    MissingWeights
     """
     samples = [
         {key: value for key, value in asdict(sample).items() if key not in ("low_energy", "recombined", "breast_id")}
         for sample_set in (training, validation)
         for sample in sample_set.samples
     ]
-    body = json.dumps([configuration.digest(), len(training.samples), samples], sort_keys=True)
+    given = configuration.initial_weights
+    start = [digest_of(Path(given))] if given else []
+    body = json.dumps([configuration.digest(), len(training.samples), samples, *start], sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()
 
 

@@ -39,12 +39,7 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
     UnsuitableWeights
         If it is not a weights file or does not fit the model.
     """
-    if not path.is_file():
-        raise MissingWeights(
-            f"The initial weights file {path.name} was not found.",
-            "Give the path of a local copy, or leave the field empty to start from random weights; "
-            "nothing is downloaded.",
-        )
+    digest = digest_of(path)
     given = _read(path)
     expected = model.state_dict()
     wanted = {name for name in expected if not name.startswith(_CLASS_LAYERS) and not name.endswith(_COUNTER)}
@@ -71,10 +66,28 @@ def load_initial_weights(model: nn.Module, path: Path) -> dict[str, Any]:
     return {
         "origin": "file",
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": digest,
         "loaded": len(wanted),
         "fresh": len([name for name in expected if name not in wanted and not name.endswith(_COUNTER)]),
     }
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file of initial weights.
+
+    Raises
+    ------
+    MissingWeights
+        If there is no such file.
+    """
+    if not path.is_file():
+        raise MissingWeights(
+            f"The initial weights file {path.name} was not found.",
+            "Give the path of a local copy, or leave the field empty to start from random weights; "
+            "nothing is downloaded.",
+        )
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _read(path: Path) -> dict[str, Tensor]:

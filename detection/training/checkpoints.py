@@ -48,6 +48,7 @@ def newest(directory: Path, notice: Callable[[str], None]) -> dict[str, Any] | N
     """State of the newest readable checkpoint, or None; damaged ones are passed over with a notice."""
     for path in _newest_first(directory):
         try:
+            _require_intact(path)
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
             notice(f"Checkpoint {path.name} is damaged; going back to the one before.")
@@ -56,6 +57,18 @@ def newest(directory: Path, notice: Callable[[str], None]) -> dict[str, Any] | N
             return state
         notice(f"Checkpoint {path.name} is of another version; going back to the one before.")
     return None
+
+
+def _require_intact(path: Path) -> None:
+    """Compare every part of the archive with its checksum, which torch does not when it reads.
+
+    Raises
+    ------
+    BadZipFile
+    """
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(damaged)
 
 
 def write_weights(path: Path, weights: dict[str, Tensor]) -> None:

@@ -57,7 +57,7 @@ class TrainingLoop:
     validation : BatchSource or None
         None when the configuration keeps the last epoch.
     identity : str
-        Digest of configuration and data; a checkpoint with another one is refused.
+        Digest of configuration, data and initial weights; a checkpoint with another one is refused.
     after_epoch : callable, optional
         Gets the number of the finished epoch and the network as it would be kept; called in the first process.
     measuring : Measuring, optional
@@ -306,7 +306,6 @@ class TrainingLoop:
         state = {
             "identity": self._identity,
             "position": {**asdict(at), "curve": [asdict(entry) for entry in at.curve]},
-            "sampler": {"seed": self._configuration.seed, "epoch": at.epoch, "step": at.step},
             "model": self._model.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "scheduler": self._schedule.state_dict(),
@@ -323,8 +322,9 @@ class TrainingLoop:
             return
         if state["identity"] != self._identity:
             raise CheckpointMismatch(
-                "The folder holds checkpoints of a training with another configuration or other data.",
-                "Use a new folder, or the same configuration and data to continue.",
+                "The folder holds checkpoints of a training with another configuration, other data or other initial "
+                "weights.",
+                "Use a new folder, or the same configuration, data and weights file to continue.",
             )
         position = state["position"]
         self._at = _Position(**{**position, "curve": [EpochRecord.from_dict(entry) for entry in position["curve"]]})

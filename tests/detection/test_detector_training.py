@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -160,6 +161,28 @@ def test_missing_initial_weights_end_the_training_before_it_starts(
     with pytest.raises(MissingWeights):
         MaskRCNNDetector().fit(views([MASS]), views([MASS]), configuration, directory=tmp_path / "run", **quiet)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_does_not_go_on_from_other_initial_weights_than_it_began_with(
+    views: Any, tmp_path: Path, quiet: dict[str, Any]
+) -> None:
+    samples = views([MASS])
+    for seed in (0, 1):
+        first = tiny(tiles="whole", epochs=1, seed=seed)
+        MaskRCNNDetector().fit(samples, samples, first, directory=tmp_path / str(seed), **quiet)
+    given = tmp_path / "given.safetensors"
+    configuration = tiny(tiles="whole", initial_weights=str(given))
+    run: dict[str, Any] = {"directory": tmp_path / "run", **quiet}
+    given.write_bytes((tmp_path / "0" / "best.safetensors").read_bytes())
+    with pytest.raises(Interrupted):
+        stopped = {**run, "should_stop": StopAt(4)}
+        MaskRCNNDetector().fit(samples, samples, configuration, **stopped)
+    given.write_bytes((tmp_path / "1" / "best.safetensors").read_bytes())
+    with pytest.raises(CheckpointMismatch, match="other initial weights"):
+        MaskRCNNDetector().fit(samples, samples, configuration, **run)
+    given.write_bytes((tmp_path / "0" / "best.safetensors").read_bytes())
+    outcome = MaskRCNNDetector().fit(samples, samples, configuration, **run)
+    assert outcome.record["initial_weights"]["sha256"] == hashlib.sha256(given.read_bytes()).hexdigest()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is present")

@@ -135,6 +135,22 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_notice(tmp_path: Path
     assert any(event["event"] == "log" and newest.name in event["message"] for event in heard)
 
 
+def test_a_checkpoint_with_one_wrong_bit_is_passed_over(tmp_path: Path) -> None:
+    reference, _ = small_run(tmp_path / "whole").run()
+    with pytest.raises(Interrupted) as caught:
+        small_run(tmp_path / "halves", should_stop=StopAt(17)).run()
+    newest = caught.value.checkpoint
+    assert newest is not None
+    weight = torch.load(newest, weights_only=True)["model"]["value"].numpy().tobytes()
+    content = newest.read_bytes()
+    assert content.count(weight) == 1
+    newest.write_bytes(content.replace(weight, weight[:-1] + bytes([weight[-1] ^ 1])))
+    assert torch.load(newest, weights_only=True), "torch itself reads it without a word"
+    heard: list[Mapping[str, Any]] = []
+    assert small_run(tmp_path / "halves", progress=heard.append).run()[0] == reference
+    assert any(f"{newest.name} is damaged" in event["message"] for event in heard if event["event"] == "log")
+
+
 def test_checkpoints_of_another_training_are_refused(tmp_path: Path) -> None:
     small_run(tmp_path).run()
     with pytest.raises(CheckpointMismatch, match="another configuration"):
