@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, TextIO
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
+from webapp.core.downloads import download
 from webapp.core.errors import UserError
 from webapp.experiments import selectors as experiments
 from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
@@ -134,6 +140,7 @@ def _tables(found: Experiment, rows: list[selectors.Row], address: Any) -> list[
                     for measure, words in selectors.MEASURES.items()
                     if row is seeds[0] and len(seeds) > 1
                 ],
+                "missed": _missed(row),
                 "missed_url": address(row, "sensitivity", "missed"),
             }
         )
@@ -180,11 +187,20 @@ def _misses(rows: list[selectors.Row], address: Any) -> dict[str, Any] | None:
     chosen = [row for row in rows if row.group == "malignant" and row.test_set == "internal_test"]
     if not chosen:
         return None
-    number = chosen[-1].numbers["sensitivity"]
-    if number["value"] is None:
+    missed = _missed(chosen[-1])
+    if missed is None:
         return None
-    missed = number["denominator"] - number["numerator"]
-    return {"count": missed, "url": address(chosen[-1], "sensitivity", "missed"), "arm": chosen[-1].arm.name}
+    return {
+        "count": missed,
+        "url": address(chosen[-1], "sensitivity", "missed"),
+        "words": f"{chosen[-1].run}, {chosen[-1].test_set_words}: malignant lesions on a view that the protocol misses",
+    }
+
+
+def _missed(row: selectors.Row) -> int | None:
+    """Malignant lesion views that a run does not find; None where they cannot be counted."""
+    number = row.numbers["sensitivity"]
+    return None if number["value"] is None else int(number["denominator"] - number["numerator"])
 
 
 @require_safe
@@ -253,7 +269,7 @@ def _exported(request: HttpRequest, project: Project, number: int) -> Experiment
 
 @require_safe
 @project_page()
-def export_csv(request: HttpRequest, project: Project, number: int, table: str) -> HttpResponse:
+def export_csv(request: HttpRequest, project: Project, number: int, table: str) -> HttpResponseBase:
     """`<project>/results/<number>/export/<table>.csv`: one table; counts as a look."""
     chosen = exports.TABLES.get(table)
     if chosen is None:
@@ -261,18 +277,38 @@ def export_csv(request: HttpRequest, project: Project, number: int, table: str) 
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found
-    response = HttpResponse(exports.as_csv(found, chosen), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-{table}.csv"'
-    return response
+    return _written(
+        request,
+        lambda handle: exports.write_csv(handle, found, chosen),
+        filename=f"experiment-{number}-{table}.csv",
+        content_type="text/csv; charset=utf-8",
+    )
 
 
 @require_safe
 @project_page()
-def export_json(request: HttpRequest, project: Project, number: int) -> HttpResponse:
+def export_json(request: HttpRequest, project: Project, number: int) -> HttpResponseBase:
     """`<project>/results/<number>/export.json`: all tables as one JSON object; counts as a look."""
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found
-    response = JsonResponse(exports.as_json(found), json_dumps_params={"indent": 1, "ensure_ascii": False})
-    response["Content-Disposition"] = f'attachment; filename="experiment-{number}-results.json"'
-    return response
+    return _written(
+        request,
+        lambda handle: exports.write_json(handle, found),
+        filename=f"experiment-{number}-results.json",
+        content_type="application/json",
+    )
+
+
+def _written(
+    request: HttpRequest, write: Callable[[TextIO], None], *, filename: str, content_type: str
+) -> HttpResponseBase:
+    """An export, written to disk as a whole before anything is sent: a fault is an error, never half a table."""
+    with ExitStack() as closing:
+        kept = closing.enter_context(tempfile.TemporaryFile())
+        handle = io.TextIOWrapper(kept, encoding="utf-8", newline="")
+        write(handle)
+        handle.detach()
+        # what is sent is closed when it is sent
+        closing.pop_all()
+    return download(request, kept, filename=filename, content_type=content_type)

@@ -157,5 +157,5 @@ def test_results_name_the_control_and_say_what_it_is_for(study: Study) -> None:
     assert "100 % control" in page and "the gain does not come from the clusters" in page
     assert (
         "synthetic_source"
-        in browser.get(f"/study/results/{experiment.number}/export/numbers.csv").content.decode()[:200]
+        in browser.get(f"/study/results/{experiment.number}/export/numbers.csv").getvalue().decode()[:200]
     )

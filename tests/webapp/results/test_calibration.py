@@ -45,7 +45,7 @@ def ended(experiment: Experiment) -> Experiment:
 
 
 def test_brier_bins_error_and_line_are_those_of_other_libraries(ended: Experiment, client: Client) -> None:
-    lines = list(csv.DictReader(io.StringIO(client.get("/study/results/1/export/findings.csv").content.decode())))
+    lines = list(csv.DictReader(io.StringIO(client.get("/study/results/1/export/findings.csv").getvalue().decode())))
     for evaluation in Evaluation.objects.filter(test_set="external_test"):
         rows = calibration.rows_of(result_of(evaluation), "finding")
         assert rows is not None and len(rows.labels) >= 30

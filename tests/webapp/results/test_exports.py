@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import precision_score, recall_score, roc_auc_score, roc_curve
 
 from detection.evaluation.protocol import Protocol
@@ -32,6 +36,7 @@ from webapp.results import (
     subgroups,
 )
 from webapp.results.cases import LESION_TYPES
+from webapp.results.exports import columns
 from webapp.results.exports.columns import PROVENANCE, SUBJECT, safe, write
 from webapp.results.verdict import verdict
 
@@ -50,7 +55,12 @@ def evaluated(experiment: Experiment) -> Experiment:
 def lines(client: Client, table: str) -> list[Line]:
     answer = client.get(reverse("results:csv", args=["study", 1, table]))
     assert answer.status_code == 200
-    return list(csv.DictReader(io.StringIO(answer.content.decode())))
+    return list(csv.DictReader(io.StringIO(answer.getvalue().decode(), newline="")))
+
+
+def everything(client: Client) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(client.get(reverse("results:json", args=["study", 1])).getvalue())
+    return body
 
 
 def of_run(rows: list[Line], arm: str, test_set: str) -> list[Line]:
@@ -121,7 +131,7 @@ def test_the_exported_roc_is_that_of_scikit_learn(client: Client, evaluated: Exp
 def test_every_row_says_what_it_rests_on_and_columns_keep_their_order(
     client: Client, evaluated: Experiment, table: str
 ) -> None:
-    answer = client.get(reverse("results:csv", args=["study", 1, table])).content.decode()
+    answer = client.get(reverse("results:csv", args=["study", 1, table])).getvalue().decode()
     header = answer.partition("\n")[0].split(",")
     rows = list(csv.DictReader(io.StringIO(answer)))
 
@@ -176,7 +186,7 @@ def test_every_interval_of_every_page_is_in_the_json(client: Client, evaluated: 
     def nowhere(*args: object, **kwargs: object) -> str:
         return ""
 
-    exported = set(intervals(client.get(reverse("results:json", args=["study", 1])).json()))
+    exported = set(intervals(everything(client)))
     pages: dict[str, Any] = {
         "differences": [vars(row) for row in comparison.compare(evaluated).rows],
         "answer": vars(verdict(evaluated)),
@@ -255,13 +265,35 @@ def test_boxes_of_findings_are_those_stored(client: Client, evaluated: Experimen
 
 @pytest.mark.parametrize("name", ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "\rx"])
 def test_a_name_that_a_spreadsheet_would_run_is_quoted(name: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(write(["arm", "value"], [{"arm": name, "value": -0.5}]), newline=""))
+    written = io.StringIO(newline="")
+    write(written, ["arm", "value"], [{"arm": name, "value": -0.5}])
+    (row,) = csv.DictReader(io.StringIO(written.getvalue(), newline=""))
 
     assert row == {"arm": f"'{name}".replace("\r", "\n"), "value": "-0.5"}
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back_and_none_begins_like_a_formula(text: str) -> None:
+    written = io.StringIO(newline="")
+    write(written, ["arm", "value"], [{"arm": text, "value": 0.1}])
+    (row,) = csv.DictReader(io.StringIO(written.getvalue().encode().decode(), newline=""))
+
+    assert not row["arm"].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    lines_end = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert row == {"arm": f"'{lines_end}" if lines_end.startswith(tuple("=+-@\t\n")) else lines_end, "value": "0.1"}
+
+
 def test_numbers_keep_their_sign_and_truth_becomes_one_and_nought() -> None:
     assert [safe(value) for value in (-0.5, True, False, None, "a-b")] == [-0.5, 1, 0, None, "a-b"]
+
+
+def test_an_export_holds_the_records_of_one_evaluation_at_once(evaluated: Experiment) -> None:
+    seen: list[weakref.ref[models.Evaluation]] = []
+    for _, evaluation in columns.evaluated(evaluated):
+        assert evaluation.result["lesions"]
+        seen.append(weakref.ref(evaluation))
+        assert [one() for one in seen if one() is not None] == [evaluation]
+    assert len(seen) == 6
 
 
 def test_a_run_without_evaluation_keeps_its_rows_with_the_reason(client: Client, experiment: Experiment) -> None:
@@ -281,14 +313,14 @@ def test_a_run_without_evaluation_keeps_its_rows_with_the_reason(client: Client,
 def test_the_json_holds_every_table_and_can_be_checked_against_its_protocol(
     client: Client, evaluated: Experiment
 ) -> None:
-    body = client.get(reverse("results:json", args=["study", 1])).json()
+    body = everything(client)
 
     assert body["schema"] == "cemlab.results/2"
     assert Protocol.from_json(body["protocol"]).digest() == body["protocol_digest"]
     assert body["looks"] == {"internal_test": 1, "external_test": 1}
     assert body["reproducibility"]["data_hash"] == evaluated.version.content_hash
     for name, table in exports.TABLES.items():
-        rows = list(csv.DictReader(io.StringIO(exports.as_csv(evaluated, table))))
+        rows = lines(client, name)
         assert [list(row) for row in body[name]] == [list(table.columns)] * len(rows)
         assert [["" if value is None else str(safe(value)) for value in row.values()] for row in body[name]] == [
             list(row.values()) for row in rows

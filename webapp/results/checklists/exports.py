@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +32,9 @@ COLUMNS = (
 
 def as_csv(basis: Basis) -> str:
     """Columns: docs/formats/results.md."""
-    return write(COLUMNS, _rows(basis))
+    handle = io.StringIO()
+    write(handle, COLUMNS, _rows(basis))
+    return handle.getvalue()
 
 
 def _rows(basis: Basis) -> Iterator[dict[str, Any]]:

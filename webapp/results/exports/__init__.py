@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, TextIO
+
+from django.core.serializers.json import DjangoJSONEncoder
 
 from detection.evaluation.protocol import Protocol
 from webapp.experiments.design import ENDPOINTS
@@ -39,8 +42,30 @@ TABLES: dict[str, Table] = {
 """What can be taken away, by the name in the address."""
 
 
-def as_json(experiment: Experiment) -> dict[str, Any]:
+def write_csv(handle: TextIO, experiment: Experiment, table: Table) -> None:
+    """One line a row; protocol and hashes stand on every line, so that no part can be cut off."""
+    write(handle, table.columns, table.rows(experiment))
+
+
+def write_json(handle: TextIO, experiment: Experiment) -> None:
     """Every table in one object, with design, protocol, hashes and looks; rows as in the CSV, empty cells null."""
+    handle.write("{")
+    for name, value in _head(experiment).items():
+        handle.write(f"\n {_json(name)}: {_json(value)},")
+    for place, table in enumerate(TABLES.values()):
+        handle.write(f"{',' if place else ''}\n {_json(table.name)}: [")
+        for number, row in enumerate(table.rows(experiment)):
+            whole = {column: row.get(column) for column in table.columns}
+            handle.write(f"{',' if number else ''}\n  {_json(whole)}")
+        handle.write("]")
+    handle.write("\n}\n")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, cls=DjangoJSONEncoder)
+
+
+def _head(experiment: Experiment) -> dict[str, Any]:
     protocol = Protocol.from_json(experiment.protocol)
     return {
         "schema": SCHEMA,
@@ -71,13 +96,4 @@ def as_json(experiment: Experiment) -> dict[str, Any]:
             }
             for arm in experiment.arms.all()
         ],
-        **{
-            table.name: [{column: row.get(column) for column in table.columns} for row in table.rows(experiment)]
-            for table in TABLES.values()
-        },
     }
-
-
-def as_csv(experiment: Experiment, table: Table) -> str:
-    """One line a row; protocol and hashes stand on every line, so that no part can be cut off."""
-    return write(table.columns, table.rows(experiment))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from detection.evaluation.protocol import Protocol
 from webapp.experiments.models import Experiment, Run
@@ -72,12 +71,16 @@ class Table:
 
 
 def evaluated(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Evaluation]]:
-    """Subject and provenance of a row, and the evaluation, by test set (internal first), arm and seed."""
+    """Subject and provenance of a row, and the evaluation, by test set (internal first), arm and seed.
+
+    An evaluation is let go before the next one: their records are large, and an experiment may have many.
+    """
     found = selectors.evaluations(experiment)
     for test_set in selectors.present_test_sets(experiment):
         for run in (run for arm in experiment.arms.all() for run in arm.runs.all()):
-            if (run.pk, test_set) in found:
-                yield frame(experiment, run, test_set, found[run.pk, test_set]), found[run.pk, test_set]
+            evaluation = found.pop((run.pk, test_set), None)
+            if evaluation is not None:
+                yield frame(experiment, run, test_set, evaluation), evaluation
 
 
 def frame(experiment: Experiment, run: Run, test_set: str, evaluation: Evaluation | None) -> dict[str, Any]:
@@ -130,14 +133,12 @@ def number(interval: dict[str, Any], *, confidence: float, unit: str = "fraction
     }
 
 
-def write(columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> str:
-    """CSV in UTF-8 with a header line and LF; floats with all their digits."""
-    handle = io.StringIO()
+def write(handle: TextIO, columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> None:
+    """CSV with a header line and LF, row by row; floats with all their digits."""
     writer = csv.DictWriter(handle, list(columns), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: safe(value) for name, value in row.items()})
-    return handle.getvalue()
 
 
 def safe(value: Any) -> Any:
