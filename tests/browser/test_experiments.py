@@ -129,7 +129,8 @@ def test_a_run_shows_its_curves_live(
     page = sign_in(researcher)
     page.goto(f"{live_server.url}/study/experiments/1/runs/0-0/")
     until("document.querySelectorAll('#loss .scatterlayer .trace').length === 2")
-    assert "resumed, attempt 2" in page.inner_text("#loss") and "best so far 5" in page.inner_text("#loss")
+    for words in ("resumed, attempt 2", "best so far 5"):
+        until(f"document.querySelector('#loss').textContent.includes('{words}')")
     picture(page, "run")
     accessible()
 
