@@ -1,7 +1,7 @@
 """Every benchmark that needs no data of its own, one after the other, each in a process of its own.
 
 Run: ``make bench`` or ``python benchmarks/run_all.py``; results are printed and kept under ``benchmarks/results/``.
-The three-arm experiment on real pairs needs a manifest: ``python -m benchmarks.real_pairs PAIRS.csv``.
+Those `WITH_OWN_DATA` are run by hand; each says in its first lines how.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ BENCHMARKS = (
     "interval_coverage",
     "cases_page",
     "dashboard",
+    "threshold",
     "training_loop",
     "gradient_memory",
     "texture",
@@ -30,6 +31,7 @@ BENCHMARKS = (
     "recombined_edit",
     "phantoms",
 )
+WITH_OWN_DATA = ("real_pairs", "real_hosts", "realism")
 
 
 def main() -> int:
