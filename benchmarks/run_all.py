@@ -20,6 +20,7 @@ BENCHMARKS = (
     "cases_page",
     "dashboard",
     "threshold",
+    "threshold_page",
     "training_loop",
     "gradient_memory",
     "texture",
