@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -15,6 +15,7 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
+from webapp.core.downloads import download
 from webapp.core.errors import NotAllowed, UserError
 from webapp.experiments.models import Experiment
 from webapp.jobs import selectors as jobs
@@ -102,7 +103,7 @@ def file(request: HttpRequest, project: Project, number: int, report: int) -> Ht
         raise Http404("The file is not in the data folder any more.")
     services.record_download(actor=request.user, report=kept)
     stem = f"experiment-{number}-report-{kept.inputs_hash[:8]}"
-    return FileResponse(path.open("rb"), as_attachment=True, filename=f"{stem}.pdf")
+    return download(request, path.open("rb"), filename=f"{stem}.pdf", content_type="application/pdf")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -165,6 +166,7 @@ def _row(entry: Entry, given: dict[str, str], errors: dict[str, str]) -> dict[st
         "entry": entry,
         "items": [(CHECKLISTS[name], items) for name, items in entry.topic.items.items()],
         "text": given[key] if key in errors else entry.text,
+        "theirs": entry.text if key in errors and entry.text != given[key] else "",
         "revision": entry.answer.revision if entry.answer else 0,
         "error": errors.get(key, ""),
     }

@@ -11,12 +11,13 @@ from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from tests.webapp import records
+from tests.webapp import experiment_records, records
+from tests.webapp.experiment_records import finish_all
 from webapp.accounts.models import Project, User
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
 from webapp.experiments import selectors as experiments
-from webapp.experiments.models import Experiment
+from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors
 from webapp.results.checklists import services
 from webapp.results.checklists.filling import Entry, entries
@@ -62,6 +63,30 @@ def test_statements_are_counted_in_the_records(ended: Experiment) -> None:
     assert not found["split"].required
 
 
+def test_nothing_is_said_that_did_not_happen(project: Project, researcher: User) -> None:
+    version = experiment_records.make_version(project, 16, external=0)
+    alone = experiment_records.launch(project, researcher, version, ratios=(0.0,))
+    Run.objects.update(state="failed")
+    failed = {key: entry.filled for key, entry in listed(alone).items()}
+    for topic in ("failures", "subgroups", "sample-size"):
+        assert failed[topic].statements == () and failed[topic].missing
+    assert all(failed[topic].missing for topic in ("performance", "calibration", "segmentation", "external"))
+
+    blind = experiment_records.launch(project, researcher, version, ratios=(0.0,))
+    finish_all(blind, lambda run: lambda sample: [])
+    said = {key: " ".join(entry.filled.statements) for key, entry in listed(blind).items() if entry.filled}
+    assert "fewer than two have numbers" in said["performance"] and "superiority" not in said["performance"]
+    assert "paired" not in said["performance"]
+    assert "benign 0, malignant 0" in said["calibration"] and "reliability" not in said["calibration"]
+    assert "no Dice of outlines is stored" in said["segmentation"]
+    n = sum(
+        row["malignancy"] == "malignant"
+        for one in selectors.evaluations(blind).values()
+        for row in one.result["lesions"]
+    )
+    assert f"{n} of {n}, by reason: no overlap {n}." in said["failures"]
+
+
 def test_an_answer_fills_a_topic_and_a_change_is_a_new_revision(ended: Experiment, researcher: User) -> None:
     services.answer(actor=researcher, experiment=ended, topic="ethics", text=" Approved.\r\n", revision=0)
     assert services.answer(actor=researcher, experiment=ended, topic="ethics", text="Approved.", revision=1) is None
@@ -97,6 +122,23 @@ def test_words_of_two_people_do_not_cover_each_other(ended: Experiment, project:
     assert ChecklistAnswer.objects.get().text == "None."
 
 
+def test_a_topic_left_as_it_was_does_not_stand_against_what_another_wrote(
+    ended: Experiment, project: Project, researcher: User
+) -> None:
+    """The form sends every topic; saving once more must not bring an older text back."""
+    other = records.make_member(project, "admin", "chief")
+    services.answer(actor=researcher, experiment=ended, topic="funding", text="None.", revision=0)
+    services.answer(actor=other, experiment=ended, topic="funding", text="A grant.", revision=1)
+    services.answer(actor=other, experiment=ended, topic="ethics", text="Approved.", revision=0)
+
+    for topic, text, revision in (("funding", "None.", 1), ("ethics", "", 0)):
+        assert services.answer(actor=researcher, experiment=ended, topic=topic, text=text, revision=revision) is None
+    assert list(ChecklistAnswer.objects.filter(current=True).values_list("topic", "text")) == [
+        ("ethics", "Approved."),
+        ("funding", "A grant."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("topic", "text", "words"), [("magic", "x", "No such topic"), ("ethics", "x" * 4001, "at most 4000")]
 )
@@ -130,9 +172,9 @@ def test_the_page_keeps_what_was_written_when_it_cannot_be_stored(
     sent = {"text-funding": "A grant.", "revision-funding": "0", "text-ethics": "Approved.", "revision-ethics": "0"}
     page = client.post(address, sent)
 
-    assert (
-        page.status_code == 422 and "A grant." in page.content.decode() and "chief wrote here" in page.content.decode()
-    )
+    words = page.content.decode()
+    assert page.status_code == 422 and "chief wrote here" in words
+    assert "A grant.</textarea>" in words and "Stored, by chief</span><br>None." in words
     assert ChecklistAnswer.objects.get(topic="ethics").text == "Approved."
     assert client.post(address, sent | {"revision-funding": "1", "revision-ethics": "1"}).status_code == 302
     assert ChecklistAnswer.objects.get(topic="funding", current=True).text == "A grant."

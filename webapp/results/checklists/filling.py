@@ -27,6 +27,8 @@ RESULTS, MISSES, CALIBRATION, OUTLINES, DATA = (
     "results:outlines",
     "dataset",
 )
+CLASSES = ("benign", "malignant")
+NOT_EVALUATED = "No run was evaluated."
 EPOCHS = {"validation_loss": "with the lowest validation loss", "last": "the last"}
 """Of the configuration of a detector → words."""
 
@@ -124,8 +126,8 @@ def _flow(basis: Basis) -> Filled:
         (
             f"{count(version.exams.count())} cases of {count(version.exams.values('patient').distinct().count())} "
             f"patients were chosen; {count(version.version_views.count())} views are in the frozen version.",
-            f"Left out when it was frozen: {count(datasets.incomplete_view_count(version))} views with an image "
-            "missing or of unequal size.",
+            f"Views of these cases that a version leaves out, as the records are now: "
+            f"{count(datasets.incomplete_view_count(version))} with an image missing or of unequal size.",
         ),
         "Why other exams were not chosen is not recorded.",
         "Dataset",
@@ -134,10 +136,15 @@ def _flow(basis: Basis) -> Filled:
 
 
 def _demographics(basis: Basis) -> Filled:
-    people = basis.experiment.version.assignments
+    version = basis.experiment.version
+    people, views = version.assignments, version.version_views
     known = people.filter(patient__age__isnull=False).count()
+    made_by = views.filter(view__images__kind="low_energy").exclude(view__images__vendor="unknown").count()
     return Filled(
-        (f"Age, site and vendor per partition; age is known of {count(known)} of {count(people.count())} patients.",),
+        (
+            f"Patients and their sites per partition; age is known of {count(known)} of {count(people.count())} "
+            f"patients, the vendor of {count(made_by)} of {count(views.count())} views.",
+        ),
         "Other characteristics are not among the records.",
         "Dataset",
         DATA,
@@ -171,7 +178,7 @@ def _scanners(basis: Basis) -> Filled:
         (
             f"Sites: {', '.join(sites) or 'none'}; external: "
             f"{', '.join(version.split_settings.get('external_sites', [])) or 'none'}.",
-            f"Vendors by image header: {', '.join(vendors) or 'none'}.",
+            f"Vendors by image header: {', '.join(vendors).replace('unknown', 'not known') or 'none'}.",
         ),
         "Contrast agent, exposure and dates are not among the records.",
         "Dataset",
@@ -195,27 +202,49 @@ def _sample_size(basis: Basis) -> Filled:
 
 def _performance(basis: Basis) -> Filled:
     margin = basis.experiment.margin
+    endpoint = ENDPOINTS.get(basis.experiment.primary_endpoint, basis.experiment.primary_endpoint)
+    aim = "superiority" if margin is None else f"non-inferiority with margin {margin:g}"
+    compared = len(basis.arms) > 1
+    evaluated = {run.arm_id for test_set in basis.test_sets for run, _ in basis.evaluated(test_set)}
     return Filled(
         (
-            f"Primary endpoint, fixed before any result: {ENDPOINTS.get(basis.experiment.primary_endpoint, '')}; "
-            + ("superiority." if margin is None else f"non-inferiority with margin {margin:g}."),
+            f"Primary endpoint, fixed before any result: {endpoint}{f'; {aim}' if compared else ''}.",
             basis.protocol.sentence(),
             "Differences between arms are paired over patients; Holm within the primary endpoint, Benjamini–Hochberg "
-            "over all others, which are exploratory.",
+            "over all others, which are exploratory."
+            if len(evaluated) > 1
+            else "Arms are not compared: fewer than two have numbers.",
         ),
-        "",
+        "" if evaluated else NOT_EVALUATED,
         "Numbers; Paired differences; Levels; Curves",
         RESULTS,
     )
 
 
 def _calibration(basis: Basis) -> Filled:
+    located = [
+        one["localised_malignancy"]
+        for found in basis.evaluations.values()
+        for one in found.result["findings"]
+        if one["localised_malignancy"] in CLASSES
+    ]
+    counts = Counter(located)
+    said = ", ".join(f"{name} {count(counts[name])}" for name in CLASSES)
+    measured = len(counts) == len(CLASSES)
     return Filled(
         (
-            "Malignancy probability of located findings, and score of whole views: reliability, Brier score, error, "
-            "intercept and slope, recalibration on validation views, decision curve.",
+            f"Rows over all runs and test sets, located findings by class: {said}.",
+            *(
+                (
+                    "Malignancy probability of located findings, and score of whole views: reliability, Brier score, "
+                    "error, intercept and slope, decision curve; recalibration on validation views; each where it is "
+                    "defined.",
+                )
+                if measured
+                else ()
+            ),
         ),
-        "",
+        "" if measured else "Calibration of located findings is undefined: they are not of both classes.",
         "Calibration and net benefit",
         CALIBRATION,
     )
@@ -241,11 +270,12 @@ def _segmentation(basis: Basis) -> Filled:
 
 
 def _subgroups(basis: Basis) -> Filled:
+    said = (
+        "Sensitivity with n and intervals, by each of lesion type, size, site, vendor, age, density and view in which "
+        "the lesions of a test set are known to differ."
+    )
     return Filled(
-        (
-            "Sensitivity by lesion type, size, site, vendor, age, density and view, as far as recorded, with n and "
-            "intervals.",
-        ),
+        (said,) if basis.evaluations else (),
         "Ethnicity and symptoms are not among the records.",
         "Misses and subgroups",
         MISSES,
@@ -267,16 +297,20 @@ def _external(basis: Basis) -> Filled:
 
 def _failures(basis: Basis) -> Filled:
     reasons: Counter[str] = Counter()
+    judged = 0
     for found in basis.evaluations.values():
-        reasons.update(
-            one["reason"]
-            for one in found.result["lesions"]
-            if one["malignancy"] == "malignant" and one["outcome"] == "FN"
-        )
+        malignant = [one for one in found.result["lesions"] if one["malignancy"] == "malignant"]
+        judged += sum(one["outcome"] != "unscored" for one in malignant)
+        reasons.update(one["reason"] for one in malignant if one["outcome"] == "FN")
     said = ", ".join(f"{reason} {count(number)}" for reason, number in sorted(reasons.items()))
     return Filled(
-        (f"Missed malignant lesion views over all runs and test sets, by reason: {said or 'none missed'}.",),
-        "",
+        (
+            f"Missed malignant lesion views over all runs and test sets, {count(reasons.total())} of "
+            f"{count(judged)}, by reason: {said or 'none missed'}.",
+        )
+        if judged
+        else (),
+        "" if judged else "No malignant lesion view was judged.",
         "Misses and subgroups",
         MISSES,
     )
@@ -294,7 +328,7 @@ def _model(basis: Basis) -> Filled:
             f"protocol before training; validation {percent(settings.get('validation_share'))} of the patients that "
             "are not for test.",
             f"Code: commit {(kept.get('commit') or 'not in a repository')}, source "
-            f"{str(kept.get('source_hash'))[:SHORT]}; "
+            f"{str(kept.get('source_hash') or 'not recorded')[:SHORT]}; "
             + ", ".join(f"{name} {version}" for name, version in environment.items())
             + ".",
         ),

@@ -17,7 +17,9 @@ LONGEST = 4000
 
 @transaction.atomic
 def answer(*, actor: User, experiment: Experiment, topic: str, text: str, revision: int) -> ChecklistAnswer | None:
-    """Store a new revision; None where the text is the one in force.
+    """Store a new revision; None where the text is the one in force, or the one the person saw.
+
+    A form sends every topic: what a person left as it was says nothing about what another wrote there meanwhile.
 
     Parameters
     ----------
@@ -39,13 +41,15 @@ def answer(*, actor: User, experiment: Experiment, topic: str, text: str, revisi
         raise UserError(f"Write at most {LONGEST} characters; this has {len(text)}.", field=topic)
     # the experiment stands for its answers: two people who save at once are put in a row
     Experiment.objects.select_for_update().get(pk=experiment.pk)
-    before = ChecklistAnswer.objects.filter(experiment=experiment, topic=topic, current=True).first()
-    if text == (before.text if before else ""):
+    written = ChecklistAnswer.objects.filter(experiment=experiment, topic=topic)
+    before = written.filter(current=True).first()
+    seen = written.filter(revision=revision).first()
+    if text in (before.text if before else "", seen.text if seen else ""):
         return None
-    if (before.revision if before else 0) != revision:
-        assert before is not None
+    if before is not None and before != seen:
         raise UserError(
-            f"{before.author_name} wrote here since you opened the page. Open it again, and add your words to theirs.",
+            f"{before.author_name} wrote here since you opened the page. Both texts stand here: write what shall "
+            "remain, and save again.",
             field=topic,
         )
     if before is not None:
@@ -53,7 +57,7 @@ def answer(*, actor: User, experiment: Experiment, topic: str, text: str, revisi
     made = ChecklistAnswer.objects.create(
         experiment=experiment,
         topic=topic,
-        revision=revision + 1,
+        revision=before.revision + 1 if before else 1,
         text=text,
         author=actor,
         author_name=actor.username,
