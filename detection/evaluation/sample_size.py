@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from detection.evaluation.errors import EvaluationError
 
@@ -51,20 +51,3 @@ def paired_proportions(
     above = ndtri(power) * math.sqrt(discordance - difference**2)
     pairs = math.ceil(((below + above) / difference) ** 2)
     return PairsNeeded(pairs, math.ceil(pairs * design_effect))
-
-
-def power_of_pairs(pairs: int, difference: float, discordance: float, *, alpha: float = 0.05) -> float:
-    """Power that so many pairs give, by the same formula.
-
-    Raises
-    ------
-    EvaluationError
-        As `paired_proportions`, or if pairs is below 1.
-    """
-    if pairs < 1 or not 0 < abs(difference) <= discordance <= 1:
-        raise EvaluationError(
-            f"Power: expected pairs from 1 and 0 < difference <= discordance <= 1, found {pairs}, {difference:g} and "
-            f"{discordance:g}."
-        )
-    spread = math.sqrt(max(discordance - difference**2, 1e-12))
-    return float(ndtr((abs(difference) * math.sqrt(pairs) - ndtri(1 - alpha / 2) * math.sqrt(discordance)) / spread))

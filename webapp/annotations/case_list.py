@@ -48,11 +48,6 @@ def lesions_markup(exam: Exam) -> SafeString:
     return _markup(exam.lesion_classes)
 
 
-def class_words(lesion_classes: int) -> list[str]:
-    """``["Cluster, malignant", …]``."""
-    return [words(*one) for bit, one in enumerate(CLASSES) if lesion_classes >> bit & 1]
-
-
 @lru_cache(maxsize=1024)
 def _markup(lesion_classes: int) -> SafeString:
     lines = [

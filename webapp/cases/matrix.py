@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from webapp.cases.models.image import ImageKind
 
@@ -72,11 +71,3 @@ def missing_partners(value: int) -> list[str]:
         elif has_recombined and not has_low:
             words.append(f"{laterality} {position} low energy is missing")
     return words
-
-
-def dictionary(value: int) -> dict[str, Any]:
-    """The matrix for JSON: {"R CC": {"low_energy": true, "recombined": false}, …}."""
-    found: dict[str, Any] = {}
-    for bit, (laterality, position, kind) in enumerate(CELLS):
-        found.setdefault(f"{laterality} {position}", {})[kind] = bool(value >> bit & 1)
-    return found

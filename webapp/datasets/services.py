@@ -88,19 +88,6 @@ def add_exams(*, actor: User, version: DatasetVersion, exams: Iterable[Exam]) ->
 
 
 @transaction.atomic
-def remove_exams(*, actor: User, version: DatasetVersion, exams: Iterable[Exam]) -> int:
-    """Take cases out of a draft; the split has to be drawn anew. Returns how many were removed."""
-    version = _draft(version)
-    project = version.dataset.project
-    permissions.require(actor, project, permissions.CURATE)
-    removed, _ = version.version_exams.filter(exam__in=list(exams)).delete()
-    if removed:
-        version.assignments.all().delete()
-    audit.record(actor=actor, action="datasets.remove_exams", project=project, target=version, removed=removed)
-    return removed
-
-
-@transaction.atomic
 def draw(*, actor: User, version: DatasetVersion, settings: SplitSettings) -> dict[str, int]:
     """Draw the split of a draft anew. Returns patients per split.
 

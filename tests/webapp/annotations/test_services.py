@@ -14,7 +14,7 @@ from webapp.accounts.models import Project, User
 from webapp.annotations import classes
 from webapp.annotations.geometry import box_of, checked_points, checked_polygons
 from webapp.annotations.models import Annotation, Lesion
-from webapp.annotations.selectors import current_annotations, lesions_of, revisions
+from webapp.annotations.selectors import lesions_of
 from webapp.annotations.services import change_class, create_lesion, revise_annotation, withdraw_annotation
 from webapp.cases.models import Exam
 from webapp.core.errors import NotAllowed, UserError
@@ -81,8 +81,8 @@ def test_a_change_is_a_new_revision_and_the_old_one_stays(curator: User, exam: E
     moved = [[x + 5, y] for x, y in SQUARE]
     second = revise_annotation(actor=curator, lesion=lesion, view=view, polygons=[moved], based_on=1)
     assert (first.revision, second.revision) == (1, 2)
-    assert list(current_annotations([view.pk])) == [second]
-    assert [one.revision for one in revisions(lesion)] == [2, 1]
+    assert list(lesion.annotations.filter(current=True)) == [second]
+    assert sorted(one.revision for one in lesion.annotations.all()) == [1, 2]
     assert Annotation.objects.get(pk=first.pk).polygons == [[[float(x), float(y)] for x, y in SQUARE]]
     assert (second.x1, second.y1, second.x2, second.y2) == (15, 10, 25, 20)
 
@@ -99,7 +99,7 @@ def test_a_withdrawn_outline_is_kept_but_not_shown(curator: User, exam: Exam) ->
     lesion, view = lesion_of(curator, exam), exam.views.get(laterality="R", position="CC")
     revise_annotation(actor=curator, lesion=lesion, view=view, polygons=[SQUARE])
     withdraw_annotation(actor=curator, lesion=lesion, view=view)
-    assert not current_annotations([view.pk]) and Annotation.objects.count() == 2
+    assert not lesion.annotations.filter(current=True, withdrawn=False) and Annotation.objects.count() == 2
     with pytest.raises(UserError):
         withdraw_annotation(actor=curator, lesion=lesion, view=view)
 

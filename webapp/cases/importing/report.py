@@ -133,11 +133,6 @@ class Report:
         self.batch.finished = timezone.now()
         self.batch.save(update_fields=["summary", "finished"])
 
-    @property
-    def has_failures(self) -> bool:
-        """Whether a file was refused or needs a person."""
-        return bool(self.failed or self.asked)
-
     def as_dict(self) -> dict[str, Any]:
         """The one object that ``--json`` prints."""
         return {**{key: self.counts[key] for key in _COUNTS}, "failed": [*self.failed, *self.asked]}
