@@ -36,7 +36,7 @@ const jobs = new Map<string, Job>();
 let waitingElsewhere: number | null = null;
 
 /** Rounded up, so that the words do not flicker: as the filter `time_left`. */
-export function timeLeft(seconds: number | null): string {
+function timeLeft(seconds: number | null): string {
   if (seconds === null || !Number.isFinite(seconds)) return "";
   if (seconds < 60) return "under 1 min left";
   const minutes = Math.ceil(seconds / 60);

@@ -29,7 +29,7 @@ export function registerKey(key: Key): () => void {
 }
 
 /** The pressed combination in the form of `Key.keys`. */
-export function combination(event: KeyboardEvent): string {
+function combination(event: KeyboardEvent): string {
   const letter = event.key.length === 1;
   const key = event.key === " " ? "Space" : letter ? event.key.toLowerCase() : event.key;
   const parts: string[] = [];

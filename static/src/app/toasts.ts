@@ -10,7 +10,7 @@ import { post } from "./requests";
 const SHOWN_MS = 6000;
 const UNDO_MS = 10000;
 
-export interface Toast {
+interface Toast {
   message: string;
   undo_url?: string;
   undo_label?: string;

@@ -21,7 +21,7 @@ export interface PlotlyElement extends HTMLElement {
   on(name: string, handler: (event: PlotlyEvent) => void): void;
 }
 
-export interface PlotlyEvent {
+interface PlotlyEvent {
   points: { curveNumber: number; pointNumber: number }[];
 }
 

@@ -27,7 +27,7 @@ export function toWorld(image: StudyImage, x: number, y: number): Types.Point3 {
   return [(x - 0.5) * column, (y - 0.5) * row, 0];
 }
 
-export function toImage(image: StudyImage, world: Types.Point3): [number, number] {
+function toImage(image: StudyImage, world: Types.Point3): [number, number] {
   const [row, column] = spacingOf(image);
   return [world[0] / column + 0.5, world[1] / row + 0.5];
 }

@@ -1,6 +1,6 @@
 /** The bar above the images: which buttons are pressed, which groups are shown, and the words for those who listen. */
 
-export interface ControlState {
+interface ControlState {
   kind: string;
   layout: string;
   place: string;

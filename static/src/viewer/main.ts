@@ -12,7 +12,7 @@ const PAN_STEP = 60;
 const ZOOM_STEP = 1.25;
 
 /** Elements carry their viewer, so that a page around it can set marks and listen for points. */
-export interface ViewerElement extends HTMLElement {
+interface ViewerElement extends HTMLElement {
   viewer?: Viewer;
 }
 

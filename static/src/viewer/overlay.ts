@@ -31,7 +31,7 @@ function svg<Name extends keyof SVGElementTagNameMap>(name: Name, attributes: Re
   return element;
 }
 
-export function project(matrix: Matrix, x: number, y: number): Point {
+function project(matrix: Matrix, x: number, y: number): Point {
   return [matrix[0] * x + matrix[2] * y + matrix[4], matrix[1] * x + matrix[3] * y + matrix[5]];
 }
 

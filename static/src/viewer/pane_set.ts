@@ -15,7 +15,7 @@ export interface Drawing {
   tools: Tools;
 }
 
-export interface PaneEvents {
+interface PaneEvents {
   activated: (place: string) => void;
   pointed: (view: number, kind: Kind, x: number, y: number) => void;
 }

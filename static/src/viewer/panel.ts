@@ -4,7 +4,7 @@ import type { Box, Finding, LayerName, Layers, LesionRow, StudyView } from "./st
 /** Half the side, in pixels, of the field shown around a calcification that was chosen in the list. */
 const CALCIFICATION_FIELD = 12;
 
-export interface LayerState {
+interface LayerState {
   visible: boolean;
   opacity: number;
 }

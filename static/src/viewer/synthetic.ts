@@ -2,10 +2,10 @@
 import type { Place, Study, StudyView, SyntheticCase } from "./study";
 
 export type Face = "synthetic" | "host" | "difference";
-export const FACES: Face[] = ["synthetic", "host", "difference"];
+const FACES: Face[] = ["synthetic", "host", "difference"];
 
 /** Slow enough to be no flash (less than one cycle a second), fast enough to catch the eye. */
-export const FLICKER_MS = 600;
+const FLICKER_MS = 600;
 
 export class SyntheticChoice {
   current: SyntheticCase | null;
