@@ -1,13 +1,13 @@
 """Masks, polygons and boxes under the one pixel convention (docs/architecture.md).
 
 Mask pixel (row r, column c) covers the square [c, c + 1] × [r, r + 1]. A polygon made from a mask runs along pixel
-edges, so filling it again gives the same mask. OpenCV and SciPy are loaded by the functions that need them, because
-the web process measures polygons and nothing else here.
+edges, so filling it again gives the same mask. OpenCV is loaded by the function that needs it, because the web process
+measures polygons and nothing else here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,44 +137,10 @@ def polygons_to_mask(polygons: Iterable[ArrayLike], shape: tuple[int, int]) -> M
     return result
 
 
-def box_of_polygons(polygons: Sequence[ArrayLike]) -> Box:
-    """Smallest box (x1, y1, x2, y2) around all polygons.
-
-    Raises
-    ------
-    ValueError
-        If there is no polygon.
-    """
-    if not len(polygons):
-        raise ValueError("a box needs at least one polygon")
-    points = np.concatenate([_as_polygon(polygon) for polygon in polygons])
-    x1, y1 = points.min(axis=0)
-    x2, y2 = points.max(axis=0)
-    return float(x1), float(y1), float(x2), float(y2)
-
-
-def box_of_mask(mask: NDArray[Any]) -> Box | None:
-    """Box (min c, min r, max c + 1, max r + 1) of the foreground; None when the mask is empty."""
-    foreground = _as_mask(mask)
-    rows = np.flatnonzero(foreground.any(axis=1))
-    if not rows.size:
-        return None
-    columns = np.flatnonzero(foreground.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-
-
 def box_to_polygon(box: Box) -> Polygon:
     """The four corners of a box, clockwise on screen."""
     x1, y1, x2, y2 = box
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], dtype=np.float64)
-
-
-def fill_holes(mask: NDArray[Any]) -> Mask:
-    """The mask with every background part that does not reach the image edge (4-connected) filled."""
-    from scipy import ndimage
-
-    filled: Mask = ndimage.binary_fill_holes(_as_mask(mask))
-    return filled
 
 
 def polygon_area(polygon: ArrayLike) -> float:

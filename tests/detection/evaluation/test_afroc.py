@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.evaluation.afroc import AfrocCurve, Figure, afroc_curve
+from detection.evaluation.afroc import AfrocCurve, Figure, Ratings, afroc_curve, figure_of_merit
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.lesion_groups import LESION_TYPES, Group
@@ -141,6 +141,56 @@ def test_figures_are_those_of_the_definition(seed: int, group: Group) -> None:
         name: None if value is None else pytest.approx(value, abs=1e-12)
         for name, value in by_definition(images, group).items()
     }
+
+
+@st.composite
+def read_cases(draw: st.DrawFn) -> list[tuple[bool, float, list[tuple[float, float]]]]:
+    """Of each case: whether it has no lesion at all, its false rating, and rating and weight of its lesions.
+
+    A case with neither is one of benign lesions alone. Ratings tie often, and many are silent.
+    """
+    rating = st.sampled_from([SILENT, 0.2, 0.4, 0.6, 0.8])
+    cases = []
+    for _ in range(draw(st.integers(1, 7))):
+        parts = draw(st.lists(st.tuples(rating, st.integers(1, 5)), max_size=3))
+        total = sum(part for _, part in parts)
+        lesions = [(value, part / total) for value, part in parts]
+        cases.append((not lesions and draw(st.booleans()), draw(rating), lesions))
+    return cases
+
+
+@settings(deadline=None, max_examples=200)
+@given(read_cases())
+def test_every_figure_is_the_mean_over_pairs_of_raw_ratings(
+    cases: list[tuple[bool, float, list[tuple[float, float]]]],
+) -> None:
+    """Chakraborty 2017, chapter 14: each pair of a false rating and a lesion rating, one after another."""
+    rated = Ratings(
+        false=np.array([false for _, false, _ in cases]),
+        lesion_free=np.array([free for free, _, _ in cases]),
+        lesion=np.array([value for _, _, lesions in cases for value, _ in lesions]),
+        case=np.array([index for index, (_, _, lesions) in enumerate(cases) for _ in lesions], dtype=np.intp),
+        weight=np.array([weight for _, _, lesions in cases for _, weight in lesions]),
+    )
+    every = [false for _, false, _ in cases]
+    free = [false for is_free, false, _ in cases if is_free]
+    diseased = [(false, lesions) for _, false, lesions in cases if lesions]
+    expected: dict[Figure, float | None] = {}
+    for figure, negatives in (("AFROC", free), ("AFROC1", every), ("wAFROC", free), ("wAFROC1", every)):
+        won, of = 0.0, 0.0
+        for x in negatives:
+            for _, lesions in diseased:
+                for y, weight in lesions:
+                    share = weight if figure.startswith("w") else 1.0
+                    won, of = won + share * psi(x, y), of + share
+        expected[figure] = won / of if of else None
+    won, pairs = 0.0, 0
+    for x in free:
+        for false, lesions in diseased:
+            won, pairs = won + psi(x, max([false, *(y for y, _ in lesions)])), pairs + 1
+    expected["HR-AUC"] = won / pairs if pairs else None
+    for figure, value in expected.items():
+        assert figure_of_merit(rated, figure).value() == (None if value is None else pytest.approx(value, abs=1e-12))
 
 
 def area(curve: AfrocCurve, found: Callable[[AfrocCurve], np.ndarray]) -> float:

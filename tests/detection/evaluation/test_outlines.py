@@ -16,7 +16,7 @@ from detection.evaluation.matching import match, match_many
 from detection.evaluation.protocol import Protocol
 from detection.evaluation.test_set import evaluate
 from detection.finding import Polygon
-from imaging.contours import box_of_polygons, polygons_to_mask
+from imaging.contours import polygons_to_mask
 from tests.detection.evaluation.scenes import QUICK, finding, image, lesion
 
 MASK = replace(QUICK, iou_of="mask")
@@ -35,6 +35,11 @@ def blob(rng: Any, box: tuple[float, float, float, float]) -> Polygon:
     return tuple(zip(x.tolist(), y.tolist(), strict=True))
 
 
+def box_around(polygons: list[Polygon]) -> tuple[float, float, float, float]:
+    x, y = zip(*(point for polygon in polygons for point in polygon), strict=True)
+    return min(x), min(y), max(x), max(y)
+
+
 def outlined_images(seed: int, count: int) -> list[EvaluatedImage]:
     """Lesions of one or two outlines, findings about half on a lesion; some of both without an outline."""
     rng = np.random.default_rng(seed)
@@ -44,7 +49,7 @@ def outlined_images(seed: int, count: int) -> list[EvaluatedImage]:
         for number in range(rng.integers(0, 4)):
             x, y = rng.uniform(2, 40, 2)
             polygons = [blob(rng, (x, y, x + 18, y + 14)) for _ in range(rng.integers(1, 3))]
-            one = lesion(box_of_polygons(polygons), str(rng.choice(["benign", "malignant"])), lesion_id=f"L{number}")
+            one = lesion(box_around(polygons), str(rng.choice(["benign", "malignant"])), lesion_id=f"L{number}")
             targets.append(replace(one, polygons=() if rng.random() < 0.1 else tuple(polygons)))
         findings = []
         for _ in range(rng.integers(0, 7)):
@@ -52,7 +57,7 @@ def outlined_images(seed: int, count: int) -> list[EvaluatedImage]:
             if targets and rng.random() < 0.6:
                 x, y = np.array(targets[int(rng.integers(len(targets)))].box[:2]) + rng.uniform(0, 5, 2)
             outline = blob(rng, (float(x), float(y), float(x) + 16, float(y) + 15))
-            one = finding(box_of_polygons([outline]), float(rng.random()), float(rng.random()))
+            one = finding(box_around([outline]), float(rng.random()), float(rng.random()))
             findings.append(one if rng.random() < 0.1 else replace(one, contour=outline))
         images.append(image(f"view-{index:04d}", targets, findings, f"patient-{index // 2:04d}"))
     return images
