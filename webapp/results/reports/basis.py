@@ -21,6 +21,8 @@ SCHEMA = "cemlab.report/1"
 EXTERNAL = "external_test"
 SHORT = 12
 """Digits of a hash in a caption; the report lists them in full once."""
+LONGEST_NAME = 22
+"""Letters of an arm's name that a figure or a column of a table has room for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,19 @@ class Basis:
         """By arm and seed."""
         return [run for arm in self.arms for run in arm.runs.all()]
 
+    @cached_property
+    def numbered(self) -> bool:
+        """Whether figures and tables call the arms by their numbers, since a name would be cut off or fill them."""
+        return any(len(arm.name) > LONGEST_NAME for arm in self.arms)
+
+    def arm_label(self, arm: Arm) -> str:
+        """Of an arm in figures and tables."""
+        return f"Arm {arm.position + 1}" if self.numbered else arm.name
+
+    def run_label(self, run: Run) -> str:
+        """Of a run in figures and tables."""
+        return f"{self.arm_label(run.arm)}, seed {run.seed}"
+
     @property
     def several_seeds(self) -> bool:
         """Whether the seeds of an arm have a range."""
@@ -78,6 +93,7 @@ class Basis:
             part
             for part in (
                 f"{what.rstrip('.')}.",
+                "Arms have the numbers of the chapter Arms and runs." if self.numbered else "",
                 f"n: {n.rstrip('.')}.",
                 f"Method: {method.rstrip('.')}.",
                 f"Protocol {self.protocol.digest()[:SHORT]}: {self.protocol.sentence()}",

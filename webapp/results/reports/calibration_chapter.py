@@ -44,15 +44,21 @@ def calibration_chapter(basis: Basis) -> Section:
     return Section("Calibration and net benefit", tuple(blocks))
 
 
-def _figure(basis: Basis, test_set: str, bodies: Bodies) -> Figure:
+def _figure(basis: Basis, test_set: str, bodies: Bodies) -> Figure | Text:
     plots: list[Plot] = []
     left_out: list[tuple[str, str]] = []
     bins: list[dict[str, Any]] = []
     for what, listed in bodies.items():
-        left_out += [(f"{SHORT[what]} of {run}", why_not(body)) for run, body in listed if not drawn(body)]
+        left_out += [
+            (f"{SHORT[what]} of {basis.run_label(run)}", why_not(body)) for run, body in listed if not drawn(body)
+        ]
         members = [(run, body) for run, body in listed if drawn(body)]
         bins += [one["observed"] for _, body in members for one in drawn_bins(body)]
-        plots += [_reliability(what, members), _decision(what, members)]
+        row = [_reliability(basis, what, members), _decision(basis, what, members)]
+        if any(plot.series for plot in row):
+            plots += row
+    if not plots:
+        return Text(f"Nothing is drawn{not_drawn(left_out).removeprefix('. Not drawn')}.", "note")
     return Figure(
         tuple(plots),
         basis.caption(
@@ -71,13 +77,13 @@ def _figure(basis: Basis, test_set: str, bodies: Bodies) -> Figure:
     )
 
 
-def _reliability(what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
+def _reliability(basis: Basis, what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
     series = []
     for run, body in members:
         bins = drawn_bins(body)
         series.append(
             Series(
-                run.arm.name,
+                basis.arm_label(run.arm),
                 tuple((one["mean_score"], one["observed"]["value"]) for one in bins),
                 intervals=tuple((one["observed"]["low"], one["observed"]["high"]) for one in bins),
                 colour=run.arm.position,
@@ -95,12 +101,12 @@ def _reliability(what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
     )
 
 
-def _decision(what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
+def _decision(basis: Basis, what: str, members: list[tuple[Run, dict[str, Any]]]) -> Plot:
     found = [(run, body["decision"]) for run, body in members if body["decision"]]
     best = max((value for _, curve in found for value in curve["model"]), default=1.0)
     top = ROOM * max(0.1, best)
     series = [
-        Series(run.arm.name, piece, kind="line", colour=run.arm.position, dash=run.arm.position)
+        Series(basis.arm_label(run.arm), piece, kind="line", colour=run.arm.position, dash=run.arm.position)
         for run, curve in found
         for piece in _pieces(curve["thresholds"], curve["model"], top)
     ]
@@ -131,7 +137,7 @@ def _numbers(basis: Basis, test_set: str, bodies: Bodies) -> Table:
     for what, listed in bodies.items():
         for run, body in listed:
             if not drawn(body):
-                rows.append((SHORT[what], str(run), why_not(body), "", "", "", "", "", ""))
+                rows.append((SHORT[what], basis.run_label(run), why_not(body), "", "", "", "", "", ""))
                 continue
             width, again = body["equal_width"], body["recalibrated"]
             intervals += [width["brier"], *([again["brier"]] if again else [])]
@@ -140,7 +146,7 @@ def _numbers(basis: Basis, test_set: str, bodies: Bodies) -> Table:
             rows.append(
                 (
                     SHORT[what],
-                    str(run),
+                    basis.run_label(run),
                     cell(width["brier"]),
                     decimal(width["expected_error"], 3),
                     decimal(body["equal_mass"]["expected_error"], 3),
@@ -157,10 +163,10 @@ def _numbers(basis: Basis, test_set: str, bodies: Bodies) -> Table:
             ("Brier score", 0.15),
             ("Error, equal width", 0.08),
             ("Error, equal mass", 0.08),
-            ("Intercept", 0.1),
-            ("Slope", 0.08),
-            ("Brier score, recalibrated", 0.17),
-            ("Error, recal.", 0.09),
+            ("Intercept", 0.11),
+            ("Slope", 0.11),
+            ("Brier score, recalibrated", 0.15),
+            ("Error, recal.", 0.07),
         ),
         tuple(rows),
         basis.caption(

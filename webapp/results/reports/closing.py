@@ -84,11 +84,11 @@ def hashes(basis: Basis) -> Section:
     rows = []
     for run in basis.runs:
         result = (run.job.result or {}) if run.job else {}
-        rows.append((str(run), "weights", str(result.get("weights_sha256") or "not recorded")))
+        rows.append((basis.run_label(run), "weights", str(result.get("weights_sha256") or "not recorded")))
         for test_set in basis.test_sets:
             evaluation = basis.evaluations.get((run.pk, test_set))
             if evaluation is not None:
-                rows.append((str(run), f"inputs, {selectors.TEST_SETS[test_set]}", evaluation.inputs_hash))
+                rows.append((basis.run_label(run), f"inputs, {selectors.TEST_SETS[test_set]}", evaluation.inputs_hash))
     digests = [
         (f"Test set, {selectors.TEST_SETS[test_set]}", digest)
         for test_set in basis.test_sets

@@ -37,20 +37,21 @@ def curves_chapter(basis: Basis) -> Section:
     return Section("Curves", tuple(blocks))
 
 
-def _curves(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], bodies: Bodies) -> Figure:
+def _curves(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], bodies: Bodies) -> Figure | Text:
     plots: list[Plot] = []
     left_out: list[tuple[str, str]] = []
     for group, words in GROUPS.items():
+        row: list[Plot] = []
         for kind, (label, across, up) in curves.KINDS.items():
             series = []
             for run, evaluation in members:
                 points, reason = curves.points(kind, evaluation, bodies[run.pk, group], group)
                 if reason:
-                    left_out.append((f"{label} of {run}, {words.lower()}", reason))
+                    left_out.append((f"{label} of {basis.run_label(run)}, {words.lower()}", reason))
                     continue
                 series.append(
                     Series(
-                        run.arm.name,
+                        basis.arm_label(run.arm),
                         tuple((float(one["x"]), float(one["y"])) for one in curves.thinned(points)),
                         kind="steps" if kind == "froc" else "line",
                         colour=run.arm.position,
@@ -58,7 +59,7 @@ def _curves(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], 
                     )
                 )
             most = max((x for one in series for x, _ in one.points), default=1.0)
-            plots.append(
+            row.append(
                 Plot(
                     f"{kind.upper()}: {lesions(group)}",
                     Axis(across, 0.0, max(most, 0.1) if kind == "froc" else 1.0),
@@ -68,6 +69,10 @@ def _curves(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], 
                     empty="not drawn, see the caption",
                 )
             )
+        if any(plot.series for plot in row):
+            plots += row
+    if not plots:
+        return Text(f"No curve is drawn{not_drawn(left_out).removeprefix('. Not drawn')}.", "note")
     sizes = ", ".join(
         f"{words.lower()} {selectors.short(members[0][1])['sensitivity'][group]['denominator'] or 0}"
         for group, words in GROUPS.items()
@@ -100,7 +105,7 @@ def _merits(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]], 
             merits = curves.merits(bodies[run.pk, group])
             listed = [selectors.short(evaluation)["auc"][group], *(merits[name] for name in shown)]
             numbers += listed
-            rows.append((words, str(run), *(cell(number) for number in listed)))
+            rows.append((words, basis.run_label(run), *(cell(number) for number in listed)))
     return Table(
         (("Lesions", 0.12), ("Run", 0.14), ("AUC", 0.148), *((name, 0.148) for name in shown)),
         tuple(rows),

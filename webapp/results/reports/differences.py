@@ -21,13 +21,14 @@ def differences(basis: Basis) -> Section:
     found = compare(basis.experiment)
     if not found.rows:
         return Section("Paired differences", (Text(found.reason or "Nothing is compared."),))
-    blocks: list[Block] = [_forest(basis, found), Heading("Primary endpoint")]
-    if found.primary:
-        blocks.append(_primary(basis, found))
-    else:
-        blocks.append(Text("The primary endpoint cannot be compared."))
+    blocks: list[Block] = [
+        Heading("Primary endpoint"),
+        _primary(basis, found) if found.primary else Text("The primary endpoint cannot be compared."),
+        Heading("All differences"),
+        _forest(basis, found),
+    ]
     if found.exploratory:
-        blocks += [Heading("All others, exploratory"), _exploratory(basis, found)]
+        blocks.append(_exploratory(basis, found))
     blocks += [Heading("Lesions gained and lost"), _changes(basis, found)]
     if found.reason:
         blocks.append(Text(f"Left out: {found.reason}", "note"))
@@ -50,7 +51,9 @@ def _forest(basis: Basis, found: Comparison) -> Figure:
     for measure, label in MEASURES.items():
         members = [row for row in shown if row.measure == measure]
         first = measure == next(iter(MEASURES))
-        names = (f"{lesions(group).capitalize()}, {arm.name}" if first else "" for group, arm in reversed(lines))
+        names = (
+            f"{lesions(group).capitalize()}, {basis.arm_label(arm)}" if first else "" for group, arm in reversed(lines)
+        )
         plots.append(
             Plot(
                 label,
@@ -68,7 +71,8 @@ def _forest(basis: Basis, found: Comparison) -> Figure:
         )
     left_out = [
         (
-            f"{MEASURES[row.measure]} of {row.words}, {GROUPS[row.group].lower()}, {TEST_SETS[row.test_set]}",
+            f"{MEASURES[row.measure]} of {basis.run_label(row.run)}, {GROUPS[row.group].lower()}, "
+            f"{TEST_SETS[row.test_set]}",
             "too few" if 0 < row.interval["n"] < FEWEST_SHOWN else row.interval["reason"],
         )
         for row in found.rows
@@ -81,7 +85,7 @@ def _forest(basis: Basis, found: Comparison) -> Figure:
             "better"
             + ("; open markers are the external test set" if EXTERNAL in basis.test_sets else "")
             + not_drawn(left_out),
-            n=f"in the tables below; {basis.size()}",
+            n=f"in the tables of this chapter; {basis.size()}",
             method=_method(found, found.rows),
         ),
         height=60 + 26 * max(3, len(lines)),
@@ -118,7 +122,7 @@ def _primary(basis: Basis, found: Comparison) -> Table:
     return Table(
         (("Arm, seed", 0.36), ("Difference", 0.36), ("p", 0.14), ("p, Holm", 0.14)),
         tuple(
-            (row.words, cell(row.interval, signed=True), p_words(row.p_value), p_words(row.adjusted))
+            (basis.run_label(row.run), cell(row.interval, signed=True), p_words(row.p_value), p_words(row.adjusted))
             for row in found.primary
         ),
         basis.caption(
@@ -136,7 +140,7 @@ def _exploratory(basis: Basis, found: Comparison) -> Table:
     """The three measures of a run beside each other; a cell is empty where the number is the primary endpoint."""
     by_run: dict[tuple[str, str, str], dict[str, Compared]] = {}
     for row in found.exploratory:
-        by_run.setdefault((row.test_set, row.group, row.words), {})[row.measure] = row
+        by_run.setdefault((row.test_set, row.group, basis.run_label(row.run)), {})[row.measure] = row
     return Table(
         (("Test set, lesions", 0.19), ("Arm, seed", 0.21), *((label, 0.2) for label in MEASURES.values())),
         tuple(
@@ -148,9 +152,9 @@ def _exploratory(basis: Basis, found: Comparison) -> Table:
             for (test_set, group, words), members in by_run.items()
         ),
         basis.caption(
-            "All other differences of malignant lesions: difference, interval, n (no value under 10), and two-sided p "
-            "corrected after Benjamini and Hochberg over this table; empty: the primary endpoint. The export has p as "
-            "it was before the correction",
+            "All differences of malignant lesions but the primary endpoint, exploratory: difference, interval, n (no "
+            "value under 10), and two-sided p corrected after Benjamini and Hochberg over this table; empty: the "
+            "primary endpoint. The export has p as it was before the correction",
             n=f"in the table; {basis.size()}",
             method=_method(found, found.exploratory),
         ),
@@ -170,7 +174,7 @@ def _changes(basis: Basis, found: Comparison) -> Table:
         rows.append(
             (
                 f"{one['test_set'].capitalize()}, {lesions(one['row'].group)}",
-                one["row"].words,
+                basis.run_label(one["row"].run),
                 *(str(one[name]) for name in ("lesions", "gained", "lost", "both", "neither")),
                 p,
             )

@@ -34,36 +34,51 @@ THIN, THICK = 1.1, 2.2
 GAP, ROW_GAP = 14.0, 8.0
 WIDEST = 1.7
 """Width of a plot that stands alone, in heights."""
+ROOM_FOR_WORDS = 58.0
+"""For each name below a plot that stands alone."""
 MOST_WORDS = 150.0
 """Width of names left of a plot."""
 MARKER = 2.6
+KEY, BETWEEN = 22.0, 12.0
+"""Room for the key of an entry of the legend, and behind its words."""
 Place = Callable[[tuple[float, float]], tuple[float, float]]
 
 
-def drawing(figure: Figure, width: float) -> Drawing:
-    """The plots of a figure in rows over `width` points, with the legend below."""
-    rows = [figure.plots[start : start + figure.across] for start in range(0, len(figure.plots), figure.across)]
-    entries = _legend(figure)
-    lines = _legend_lines(entries, width)
-    below = 11.0 * len(lines) + (6 if lines else 0)
-    step = figure.height + ROW_GAP
-    made = Drawing(width, step * len(rows) - ROW_GAP + below)
+def drawing(figure: Figure, width: float, scale: float = 1.0) -> Drawing:
+    """The plots of a figure in rows over `width` points, `scale` of their height tall, with the legend below."""
+    rows = _rows(figure)
+    lines = _legend_lines(_legend(figure, width), width)
+    plots, rest = heights(figure, width)
+    tall = scale * figure.height
+    below = rest - ROW_GAP * (len(rows) - 1)
+    made = Drawing(width, scale * plots + rest, initialFontName=REGULAR)
     for place, row in enumerate(rows):
-        _row(made, row, below + step * (len(rows) - 1 - place), width, figure.height)
+        _row(made, row, below + (tall + ROW_GAP) * (len(rows) - 1 - place), width, tall)
     for place, line in enumerate(lines):
         at = 0.0
         for key, words in line:
             _key(made, key, at, below - 12 - 11 * place)
-            made.add(_text(words, at + 22, below - 14 - 11 * place))
+            made.add(_text(words, at + KEY, below - 14 - 11 * place))
             at += _entry_width(words)
     return made
+
+
+def heights(figure: Figure, width: float) -> tuple[float, float]:
+    """Of all rows of plots, which a scale changes, and of what lies between and below them, in points."""
+    rows = len(_rows(figure))
+    lines = len(_legend_lines(_legend(figure, width), width))
+    return figure.height * rows, ROW_GAP * (rows - 1) + 11.0 * lines + (6 if lines else 0)
+
+
+def _rows(figure: Figure) -> list[tuple[Plot | Bars, ...]]:
+    return [figure.plots[start : start + figure.across] for start in range(0, len(figure.plots), figure.across)]
 
 
 def _row(into: Drawing, plots: Sequence[Plot | Bars], y: float, width: float, height: float) -> None:
     margins = [_left(plot) for plot in plots]
     inner = (width - sum(margins) - GAP * (len(margins) - 1)) / len(margins)
     if len(margins) == 1 and isinstance(plots[0], Plot):
-        inner = min(inner, WIDEST * height)
+        inner = min(inner, max(WIDEST * height, ROOM_FOR_WORDS * len(plots[0].x.places)))
     x = 0.0
     for plot, margin in zip(plots, margins, strict=True):
         part = Group()
@@ -108,8 +123,8 @@ def _left(plot: Plot | Bars) -> float:
 # legend
 
 
-def _legend(figure: Figure) -> list[tuple[Series | int, str]]:
-    """Each name once: parts of bars, or series by colour, the filled one first."""
+def _legend(figure: Figure, width: float) -> list[tuple[Series | int, str]]:
+    """Each name once, no wider than the figure: parts of bars, or series by colour, the filled one first."""
     found: dict[str, Series] = {}
     for plot in figure.plots:
         if isinstance(plot, Bars):
@@ -118,11 +133,11 @@ def _legend(figure: Figure) -> list[tuple[Series | int, str]]:
             if series.name and series.kind != "area" and "markers" not in getattr(found.get(series.name), "kind", ""):
                 found[series.name] = series
     listed = sorted(found.values(), key=lambda series: (series.kind == "thin", series.colour, not series.filled))
-    return [(series, series.name) for series in listed]
+    return [(series, _shortened(series.name, width - KEY - BETWEEN)) for series in listed]
 
 
 def _entry_width(words: str) -> float:
-    return 34 + _wide(words)
+    return KEY + _wide(words) + BETWEEN
 
 
 def _legend_lines(entries: Sequence[tuple[Series | int, str]], width: float) -> list[list[tuple[Series | int, str]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily
 from reportlab.pdfbase.ttfonts import TTFont
 
@@ -16,12 +18,34 @@ _GLYPHS = frozenset(TTFont(f"{REGULAR}-glyphs", f"{REGULAR}.ttf").face.charToGly
 
 
 def printable(words: str) -> str:
-    """Text with every character the font has; others become question marks, so that none is lost without a trace."""
-    return "".join(_printable(character) for character in words)
+    """Text with every character the font has.
+
+    A letter with a mark that the font lacks stands without its mark; any other character becomes a question mark, so
+    that none is lost without a trace. `replaced` names them.
+    """
+    return "".join(_printable(character) for character in unicodedata.normalize("NFC", words))
+
+
+def replaced(words: str) -> set[str]:
+    """The characters that `printable` changes, but for spaces."""
+    return {one for one in unicodedata.normalize("NFC", words) if one not in _SAME and _printable(one) != one}
+
+
+def script(character: str) -> str:
+    """Word for the writing a character belongs to, such as Greek or Arabic; other signs are symbols."""
+    name = unicodedata.name(character, "")
+    if not name or unicodedata.category(character)[0] not in "LM":
+        return "symbols"
+    word = name.partition(" ")[0]
+    return word if word == "CJK" else word.capitalize()
 
 
 def _printable(character: str) -> str:
     if character == "\n":
         return character
     same = _SAME.get(character, character)
-    return same if ord(same) in _GLYPHS else UNKNOWN
+    if ord(same) in _GLYPHS:
+        return same
+    parts = unicodedata.normalize("NFD", same)
+    marked = len(parts) > 1 and all(unicodedata.combining(mark) for mark in parts[1:])
+    return parts[0] if marked and ord(parts[0]) in _GLYPHS else UNKNOWN

@@ -61,7 +61,7 @@ def _table(basis: Basis, label: str, blocks: list[tuple[str, dict[str, Any]]]) -
     return Table(
         (("Test set, run", 0.2), *((levels.COLUMNS[name][0], 0.8 / len(shown)) for name in shown)),
         tuple(
-            (f"{TEST_SETS[test_set].capitalize()}, {row['run']}", *(cell(one[name]) for name in shown))
+            (f"{TEST_SETS[test_set].capitalize()}, {basis.run_label(row['run'])}", *(cell(one[name]) for name in shown))
             for (test_set, row), one in zip(rows, numbers, strict=True)
         ),
         basis.caption(
@@ -80,7 +80,7 @@ def _both_ways(basis: Basis) -> Table:
                 continue
             for row in block["rows"]:
                 numbers += row["cells"]
-                rows.append((f"{panel['label'].capitalize()}, {row['run']}", *map(cell, row["cells"])))
+                rows.append((f"{panel['label'].capitalize()}, {basis.run_label(row['run'])}", *map(cell, row["cells"])))
     return Table(
         (("Test set, run", 0.2), *((words, 0.16) for words in WAYS)),
         tuple(rows),

@@ -11,6 +11,8 @@ from webapp.results.selectors import TEST_SETS
 GROUP = "malignant"
 MOST_RUNS = 4
 """Runs beside each other in one table of subgroups."""
+FEW, WIDE, CLOSE = 10, 24, 15
+"""Up to so many bars stand wide apart; height of each, in points."""
 
 
 def misses(basis: Basis) -> Section:
@@ -31,7 +33,7 @@ def _reasons(basis: Basis, panel: dict[str, object]) -> Block:
             Bars(
                 f"{str(panel['label']).capitalize()} test",
                 "malignant lesion views",
-                tuple(str(row["run"]) for row in rows),
+                tuple(basis.run_label(row["run"]) for row in rows),
                 tuple(failures.COLOURS),
                 tuple(tuple(part["count"] for part in row["parts"]) for row in rows),
             ),
@@ -44,7 +46,7 @@ def _reasons(basis: Basis, panel: dict[str, object]) -> Block:
             method="counted at the threshold of the protocol",
             test_sets=[str(panel["test_set"])],
         ),
-        height=50 + 24 * len(rows),
+        height=50 + (WIDE if len(rows) <= FEW else CLOSE) * len(rows),
     )
 
 
@@ -59,7 +61,7 @@ def _subgroups(basis: Basis, panel: dict[str, object]) -> list[Block]:
         places = range(start, min(start + MOST_RUNS, len(runs)))
         tables.append(
             Table(
-                (("Subgroup", 0.24), *((str(runs[place]), 0.76 / len(places)) for place in places)),
+                (("Subgroup", 0.24), *((basis.run_label(runs[place]), 0.76 / len(places)) for place in places)),
                 tuple(
                     (f"{kind['label']}: {row['label']}", *(cell(row["numbers"][place]) for place in places))
                     for kind in kinds

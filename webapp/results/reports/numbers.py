@@ -46,7 +46,7 @@ def _panels(basis: Basis, rows: list[Row]) -> Figure:
             )
     left_out = [
         (
-            f"{label} of {row.run}, {GROUPS[row.group].lower()}, {TEST_SETS[row.test_set]}",
+            f"{label} of {basis.run_label(row.run)}, {GROUPS[row.group].lower()}, {TEST_SETS[row.test_set]}",
             row.numbers[measure]["reason"] if row.numbers[measure]["value"] is None else "too few",
         )
         for row in rows
@@ -61,17 +61,22 @@ def _panels(basis: Basis, rows: list[Row]) -> Figure:
             + ("; open markers and dashed lines are the external test set" if EXTERNAL in basis.test_sets else "")
             + ("; one marker a seed, the line joins the medians of the seeds" if basis.several_seeds else "")
             + not_drawn(left_out),
-            n=f"in the tables below; {basis.size()}",
+            n=f"in the tables of this chapter; {basis.size()}",
             method=methods(one for row in rows for one in row.numbers.values()),
         ),
         height=165,
     )
 
 
-def _axes(basis: Basis, rows: list[Row]) -> tuple[Axis, Axis]:
+def _named(basis: Basis) -> bool:
+    """Whether arms stand by name on the axis: two of them have the same ratio."""
     words = [selectors.ratio_words(arm) for arm in basis.arms]
-    named = len(set(words)) < len(words)
-    ticks = tuple(arm.name for arm in basis.arms) if named else tuple(words)
+    return len(set(words)) < len(words)
+
+
+def _axes(basis: Basis, rows: list[Row]) -> tuple[Axis, Axis]:
+    named = _named(basis)
+    ticks = tuple(basis.arm_label(arm) if named else selectors.ratio_words(arm) for arm in basis.arms)
     ends = [
         end
         for row in rows
@@ -131,7 +136,7 @@ def _table(basis: Basis, rows: list[Row], test_set: str) -> Table:
     for row in rows:
         by_arm.setdefault((row.group, row.arm.pk), []).append(row)
     for members in by_arm.values():
-        group, arm = GROUPS[members[0].group], members[0].arm.name
+        group, arm = GROUPS[members[0].group], basis.arm_label(members[0].arm)
         lines += [(group, arm, str(row.run.seed), *(cell(row.numbers[one]) for one in MEASURES)) for row in members]
         if basis.several_seeds:
             lines.append((group, arm, "range", *(_range([row.numbers[one] for row in members]) for one in MEASURES)))

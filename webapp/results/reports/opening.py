@@ -60,5 +60,4 @@ def _endpoint_table(basis: Basis) -> Table:
             method=methods(row.numbers[measure] for row in rows),
             test_sets=[test_set],
         ),
-        frozenset({2}),
     )

@@ -8,7 +8,7 @@ from webapp.results import outlines
 from webapp.results.models import Evaluation
 from webapp.results.reports.basis import Basis
 from webapp.results.reports.content import Axis, Block, Figure, Heading, Plot, Section, Series, Table, Text
-from webapp.results.reports.words import cell, methods
+from webapp.results.reports.words import cell, methods, not_drawn
 from webapp.results.selectors import GROUPS, TEST_SETS
 
 DICE = "Dice: 2 |A and B| / (|A| + |B|) on pixels"
@@ -16,6 +16,8 @@ HEIGHTS = 60
 """Points along a violin."""
 WIDEST = 0.36
 """Half of a violin at its widest, in runs."""
+MOST_RUNS = 8
+"""Violins beside each other in one plot, so that their names have room."""
 
 
 def outlines_chapter(basis: Basis) -> Section:
@@ -37,7 +39,7 @@ def _means(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -
         for run, evaluation in members:
             body = outlines.numbers(evaluation, group)
             numbers += [body["found"], body["every"]]
-            rows.append((words, str(run), cell(body["found"]), cell(body["every"]), str(body["without"])))
+            rows.append((words, basis.run_label(run), cell(body["found"]), cell(body["every"]), str(body["without"])))
     return Table(
         (("Lesions", 0.17), ("Run", 0.22), ("Mean over found", 0.24), ("Mean over all", 0.24), ("Without", 0.13)),
         tuple(rows),
@@ -54,24 +56,31 @@ def _means(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -
 
 
 def _violins(basis: Basis, test_set: str, members: list[tuple[Run, Evaluation]]) -> Block:
-    series: list[Series] = []
-    for place, (run, evaluation) in enumerate(members):
-        values = [one["dice"] for one in outlines.numbers(evaluation, "malignant")["values"]]
-        if len(values) >= FEWEST_SHOWN:
-            series += _violin(run, values, place)
-    if not series:
+    found = [(run, [one["dice"] for one in outlines.numbers(one, "malignant")["values"]]) for run, one in members]
+    drawn = [(run, values) for run, values in found if len(values) >= FEWEST_SHOWN]
+    if not drawn:
         return Text(f"No distribution is drawn: under {FEWEST_SHOWN} found lesion views of a run have a Dice.", "note")
-    names = tuple(str(run) for run, _ in members)
+    left_out = [(basis.run_label(run), "too few") for run, values in found if len(values) < FEWEST_SHOWN]
+    parts = [drawn[start : start + MOST_RUNS] for start in range(0, len(drawn), MOST_RUNS)]
     return Figure(
-        (Plot("", Axis("", -0.6, len(members) - 0.4, places=names), Axis("Dice", 0, 1), tuple(series)),),
+        tuple(_plot(basis, part) for part in parts),
         basis.caption(
             "Dice coefficient of the outline of each found malignant lesion view and the finding credited to it; width "
-            "is a kernel density, the marker the median, the line the quartiles; missed lesions are not in it",
-            n=f"found lesion views, in the table below; {basis.size([test_set])}",
+            "is a kernel density, the marker the median, the line the quartiles; missed lesions are not in it"
+            + not_drawn(left_out),
+            n=f"found lesion views, in the table of this test set; {basis.size([test_set])}",
             method=f"{DICE}; Gaussian kernel by Scott's rule",
             test_sets=[test_set],
         ),
+        height=190 if len(parts) == 1 else 130,
+        across=1,
     )
+
+
+def _plot(basis: Basis, members: list[tuple[Run, list[float]]]) -> Plot:
+    series = [one for place, (run, values) in enumerate(members) for one in _violin(run, values, place)]
+    names = tuple(basis.run_label(run) for run, _ in members)
+    return Plot("", Axis("", -0.6, len(members) - 0.4, places=names), Axis("Dice", 0, 1), tuple(series))
 
 
 def _violin(run: Run, values: list[float], place: int) -> list[Series]:
@@ -87,5 +96,5 @@ def _violin(run: Run, values: list[float], place: int) -> list[Series]:
         widths = WIDEST * density / density.max()
         right = [(place + float(width), float(height)) for width, height in zip(widths, heights, strict=True)]
         left = [(2 * place - x, height) for x, height in reversed(right)]
-        made.insert(0, Series(str(run), tuple(right + left), kind="area", colour=colour))
+        made.insert(0, Series("", tuple(right + left), kind="area", colour=colour))
     return made

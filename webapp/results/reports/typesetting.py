@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from reportlab.graphics import renderPDF
-from reportlab.graphics.shapes import Drawing
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -21,7 +19,6 @@ from reportlab.lib.utils import TimeStamp
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
-    CondPageBreak,
     Flowable,
     Frame,
     PageBreak,
@@ -33,17 +30,23 @@ from reportlab.platypus import Table as PlatypusTable
 from reportlab.platypus.tableofcontents import TableOfContents
 
 from webapp.results.reports.content import Block, Facts, Figure, Heading, Section, Table, Text
-from webapp.results.reports.drawing import drawing
-from webapp.results.reports.fonts import BOLD, REGULAR, printable
+from webapp.results.reports.flowing import Placed, together
+from webapp.results.reports.fonts import BOLD, REGULAR, UNKNOWN, printable, replaced, script
 
 MARGIN = 18 * mm
 WIDTH = A4[0] - 2 * MARGIN
 ROOM = 45 * mm
-"""What must be left on a page for a table to begin on it."""
+"""What must be left on a page for a part of a chapter to begin on it."""
+CHAPTER_ROOM = 60 * mm
 INK, PALE, LINE, SOFT = (HexColor(colour) for colour in ("#1a2026", "#5a6671", "#d9dee2", "#f4f5f6"))
+EVERYWHERE = (
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    # cells name a font even where a paragraph in them has its own, and fonts not embedded would be asked for
+    ("FONTNAME", (0, 0), (-1, -1), REGULAR),
+)
 CLOSE = TableStyle(
     [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        *EVERYWHERE,
         *((f"{side}PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT")),
         *((f"{side}PADDING", (0, 0), (-1, -1), 1.4) for side in ("TOP", "BOTTOM")),
     ]
@@ -61,9 +64,8 @@ def _style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyl
 
 STYLES = {
     "title": _style("title", 20, 25, fontName=BOLD, spaceAfter=10),
-    "chapter": _style("chapter", 14, 18, fontName=BOLD, spaceBefore=16, spaceAfter=7, keepWithNext=1),
-    "heading": _style("heading", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4, keepWithNext=1),
-    "heading of table": _style("heading of table", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4),
+    "chapter": _style("chapter", 14, 18, fontName=BOLD, spaceBefore=16, spaceAfter=7),
+    "heading": _style("heading", 10, 13, fontName=BOLD, spaceBefore=11, spaceAfter=4),
     "lead": _style("lead", 11, 15.5, spaceAfter=7),
     "body": _style("body", 9, 13, spaceAfter=5),
     "note": _style("note", 8, 11.5, textColor=PALE, spaceAfter=5),
@@ -138,45 +140,76 @@ def write(sections: Sequence[Section], imprint: Imprint, path: Path) -> int:
     )
     counters = _Counters()
     title, *chapters = sections
-    flow: list[Flowable] = [_anchored(title.title, "title", 0, counters)]
-    flow += _set(title.blocks, counters)
+    blocks = (*title.blocks, *_changed_letters(sections))
+    flow: list[Flowable] = [*_set(blocks, counters, [_anchored(title.title, "title", 0, counters)])]
     flow += [PageBreak(), Paragraph("Contents", STYLES["chapter"]), contents, PageBreak()]
     for section in chapters:
         counters.chapters += 1
-        flow += [
-            CondPageBreak(90 * mm),
-            _anchored(f"{counters.chapters} {section.title}", "chapter", 0, counters),
-        ]
-        flow += _set(section.blocks, counters)
+        heading = _anchored(f"{counters.chapters} {section.title}", "chapter", 0, counters)
+        flow += _set(section.blocks, counters, [heading])
     document.multiBuild(flow, canvasmaker=lambda *args, **kwargs: _Pages(*args, imprint=imprint, **kwargs))
     return int(document.page)
 
 
-def _set(blocks: Sequence[Block], counters: _Counters) -> Iterator[Flowable]:
-    """Headings stay with what follows; a table may run over pages, but begins with some of its rows below it."""
-    for place, block in enumerate(blocks):
-        before = blocks[place - 1] if place else None
-        after = blocks[place + 1] if place + 1 < len(blocks) else None
+def _changed_letters(sections: Sequence[Section]) -> list[Text]:
+    """A note where the font lacks a character of the report."""
+    lacking = {one for words in _strings(sections) for one in replaced(words)}
+    if not lacking:
+        return []
+    scripts = ", ".join(sorted({script(one) for one in lacking}, key=str.casefold))
+    return [
+        Text(
+            f"Some names or texts have characters that the font of this report lacks ({scripts}). Such a letter stands "
+            f"without its mark, any other as “{UNKNOWN}”. The pages and the exports have them as they were written.",
+            "note",
+        )
+    ]
+
+
+def _strings(part: Any) -> Iterator[str]:
+    """Every string within sections, blocks and figures."""
+    if isinstance(part, str):
+        yield part
+    elif is_dataclass(part):
+        for one in fields(part):
+            yield from _strings(getattr(part, one.name))
+    elif isinstance(part, list | tuple):
+        for one in part:
+            yield from _strings(one)
+
+
+def _set(blocks: Sequence[Block], counters: _Counters, headings: list[Paragraph]) -> Iterator[Flowable]:
+    """Headings stay with what follows; a figure may stand after the tables that follow it up to the next heading."""
+    place = 0
+    while place < len(blocks):
+        block = blocks[place]
+        place += 1
+        room = CHAPTER_ROOM if any(one.anchor[2] == 0 for one in headings) else ROOM
         if isinstance(block, Heading):
-            if isinstance(after, Table | Facts):
-                yield CondPageBreak(ROOM)
-            yield _anchored(
-                block.words, "heading of table" if isinstance(after, Table | Facts) else "heading", 1, counters
-            )
-        elif isinstance(block, Text):
-            yield Paragraph(_marked(block.words), STYLES[block.kind])
-        elif isinstance(block, Facts):
-            yield _facts(block)
-        elif isinstance(block, Figure):
+            headings = [*headings, _anchored(block.words, "heading", 1, counters)]
+            continue
+        if isinstance(block, Figure):
             counters.figures += 1
-            yield _Picture(drawing(block, WIDTH))
-            yield Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
+            caption = Paragraph(f"<b>Figure {counters.figures}.</b> {_marked(block.caption)}", STYLES["caption"])
+            following = []
+            while place < len(blocks) and not isinstance(after := blocks[place], Heading | Figure):
+                following.append(together((), _block(after, counters), ROOM))
+                place += 1
+            yield Placed(headings, block, caption, following, WIDTH, room)
         else:
-            counters.tables += 1
-            if not isinstance(before, Heading):
-                yield CondPageBreak(ROOM)
-            yield Paragraph(f"<b>Table {counters.tables}.</b> {_marked(block.caption)}", STYLES["table caption"])
-            yield _table(block)
+            yield from together(headings, _block(block, counters), room)
+        headings = []
+    yield from headings
+
+
+def _block(block: Text | Facts | Table, counters: _Counters) -> list[Flowable]:
+    if isinstance(block, Text):
+        return [Paragraph(_marked(block.words), STYLES[block.kind])]
+    if isinstance(block, Facts):
+        return [_facts(block)]
+    counters.tables += 1
+    caption = f"<b>Table {counters.tables}.</b> {_marked(block.caption)}"
+    return [Paragraph(caption, STYLES["table caption"]), _table(block)]
 
 
 def _marked(words: str) -> str:
@@ -190,7 +223,7 @@ def _joined(found: re.Match[str]) -> str:
 def _anchored(words: str, style: str, level: int, counters: _Counters) -> Paragraph:
     counters.anchors += 1
     paragraph = Paragraph(_marked(words), STYLES[style])
-    paragraph.anchor = (f"part-{counters.anchors}", printable(words), level)
+    paragraph.anchor = (f"part-{counters.anchors}", words, level)
     return paragraph
 
 
@@ -203,7 +236,7 @@ def _facts(block: Facts) -> PlatypusTable:
     made.setStyle(
         TableStyle(
             [
-                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                *EVERYWHERE,
                 ("LEFTPADDING", (0, 0), (0, -1), 0),
                 ("TOPPADDING", (0, 0), (-1, -1), 2),
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
@@ -229,17 +262,11 @@ def _table(block: Table) -> PlatypusTable:
             for row in block.rows
         ),
     ]
-    made = PlatypusTable(
-        rows,
-        colWidths=[WIDTH * share / shares for _, share in block.columns],
-        repeatRows=1,
-        splitInRow=1,
-        spaceAfter=10,
-    )
+    made = _Rows(rows, colWidths=[WIDTH * share / shares for _, share in block.columns], repeatRows=1, spaceAfter=10)
     made.setStyle(
         TableStyle(
             [
-                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                *EVERYWHERE,
                 ("BACKGROUND", (0, 0), (-1, 0), SOFT),
                 ("LINEBELOW", (0, 0), (-1, 0), 0.8, PALE),
                 ("LINEBELOW", (0, 1), (-1, -1), 0.3, LINE),
@@ -253,21 +280,13 @@ def _table(block: Table) -> PlatypusTable:
     return made
 
 
-class _Picture(Flowable):
-    """A drawing that stays with its caption."""
+class _Rows(PlatypusTable):
+    """A table whose rows stay whole, but for one that is taller than a page."""
 
-    keepWithNext = 1
-
-    def __init__(self, made: Drawing) -> None:
-        super().__init__()
-        self._made = made
-        self.width, self.height = made.width, made.height
-
-    def getSpaceBefore(self) -> float:
-        return 6
-
-    def draw(self) -> None:
-        renderPDF.draw(self._made, self.canv, 0, 0)
+    def split(self, width: float, height: float) -> list[Flowable]:
+        self.splitInRow = int(self._frame._atTop)
+        parts: list[Flowable] = super().split(width, height)
+        return parts
 
 
 class _Document(BaseDocTemplate):
@@ -277,11 +296,12 @@ class _Document(BaseDocTemplate):
         super().__init__(
             path,
             pagesize=A4,
-            title=printable(imprint.title),
-            author=printable(imprint.author),
-            subject=printable(imprint.subject),
+            title=imprint.title,
+            author=imprint.author,
+            subject=imprint.subject,
             keywords=imprint.keywords,
             creator="CEMLab",
+            initialFontName=REGULAR,
             lang="en",
             invariant=1,
         )
@@ -295,7 +315,7 @@ class _Document(BaseDocTemplate):
         key, words, level = anchor
         self.canv.bookmarkPage(key)
         self.canv.addOutlineEntry(words, key, level, closed=level == 0)
-        self.notify("TOCEntry", (level, escape(words), self.page, key))
+        self.notify("TOCEntry", (level, escape(printable(words)), self.page, key))
 
 
 class _Pages(Canvas):
