@@ -63,6 +63,9 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     live_server: LiveServer, sign_in: SignIn, radiologist: User, accessible: Any, until: Any
 ) -> None:
     page = sign_in(radiologist)
+    page.goto(f"{live_server.url}/study/review/")
+    page.keyboard.press("n")
+    page.wait_for_url("**/review/new/**")
     page.goto(f"{live_server.url}/study/results/1/")
     page.click("text=Review the misses")
     page.wait_for_url("**/review/new/**")
@@ -90,8 +93,12 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     fetched_ahead(page, asked, ahead)
 
     page.keyboard.press("1")  # no reason before the reveal, and no layer hidden by it
+    until("document.querySelector('#review-after').textContent.includes('Reveal first')")
+    page.keyboard.press("v")  # nothing is there to hide, and nothing is hidden when it comes
+    assert "Look" in page.inner_text("#review-steps [aria-current]")
     page.keyboard.press("r")
     until(f"{OUTLINES} > 0")
+    assert "Reason" in page.inner_text("#review-steps [aria-current]")
     accessible()
     picture(page, "review-revealed")
     page.keyboard.press("v")
@@ -119,8 +126,10 @@ def test_from_the_results_through_the_queue_to_the_breakdown(
     page.keyboard.press("n")
     page.wait_for_url("**/review/1/2/**")
     until(READY)
-    page.keyboard.press("r")
+    page.focus("[data-hotkey=r]")
+    page.keyboard.press("Enter")
     until(f"{OUTLINES} > 0")
+    assert page.evaluate("document.activeElement.closest('#review-panel') !== null")  # Tab goes on in the panel
     page.keyboard.press("5")
     page.keyboard.press("n")  # the answer on its way is not lost
     page.wait_for_url("**/review/1/3/**")

@@ -1,4 +1,5 @@
 /** The page of a review item: time on the item, what happens after a reveal, and no answer lost on the way on. */
+import { isTyping } from "./keyboard";
 import { csrfToken } from "./requests";
 import { showToast } from "./toasts";
 
@@ -85,8 +86,9 @@ function showSubject(root: HTMLElement, viewer: CaseViewer): void {
   if (found) viewer.goTo(found.view, found.box);
 }
 
-/** Fetch what may be shown now. */
+/** Fetch what may be shown now; until then there was nothing to hide. */
 async function showRevealed(root: HTMLElement): Promise<void> {
+  for (const box of root.querySelectorAll<HTMLInputElement>("[data-layer]")) box.disabled = false;
   const viewer = viewerOf(root);
   if (!viewer) return;
   await viewer.loadLayers();
@@ -110,6 +112,26 @@ function keepNote(root: HTMLElement): void {
   fill();
 }
 
+/** Who walks the panel with Tab goes on in the panel that takes its place. */
+function keepFocus(root: HTMLElement): void {
+  let inside = false;
+  document.body.addEventListener("htmx:beforeSwap", () => {
+    inside = root.querySelector("#review-panel")?.contains(document.activeElement) ?? false;
+  });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    if (inside && document.activeElement === document.body) root.querySelector<HTMLElement>(".review-scroll")?.focus();
+  });
+}
+
+/** A reason before the reveal is answered in words: the reveal comes first. */
+function sayWhatComesFirst(root: HTMLElement): void {
+  document.addEventListener("keydown", (event) => {
+    if (!/^\d$/.test(event.key) || event.ctrlKey || event.altKey || event.metaKey || isTyping(event.target)) return;
+    const place = root.querySelector("#review-after [role=status]");
+    if (place && root.querySelector("[data-hotkey=r]")) place.textContent = "Reveal first (R), then the reason";
+  });
+}
+
 export function startReview(): void {
   const root = document.querySelector<HTMLElement>("[data-review]");
   if (!root) return;
@@ -128,6 +150,8 @@ export function startReview(): void {
   document.addEventListener("visibilitychange", () => (document.hidden ? leave() : watch.resume()));
   window.addEventListener("pagehide", leave);
   keepNote(root);
+  keepFocus(root);
+  sayWhatComesFirst(root);
   root.addEventListener("viewer:ready", () => {
     const viewer = viewerOf(root);
     if (viewer) showSubject(root, viewer);
