@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import AsyncIterator
-from typing import BinaryIO
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+from typing import BinaryIO, TextIO
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
@@ -31,6 +34,20 @@ def download(request: HttpRequest, handle: BinaryIO, *, filename: str, content_t
         content_type=content_type,
         headers={"Content-Length": str(size), "Content-Disposition": disposition or "attachment"},
     )
+
+
+def written(
+    request: HttpRequest, write: Callable[[TextIO], None], *, filename: str, content_type: str
+) -> StreamingHttpResponse:
+    """Text as an attachment, written to disk as a whole before anything is sent: a fault is an error, never half."""
+    with ExitStack() as closing:
+        kept = closing.enter_context(tempfile.TemporaryFile())
+        handle = io.TextIOWrapper(kept, encoding="utf-8", newline="")
+        write(handle)
+        handle.detach()
+        # what is sent is closed when it is sent
+        closing.pop_all()
+    return download(request, kept, filename=filename, content_type=content_type)
 
 
 async def _parts(handle: BinaryIO) -> AsyncIterator[bytes]:

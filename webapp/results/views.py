@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,7 +13,7 @@ from django.views.decorators.http import require_safe
 from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
-from webapp.core.downloads import download
+from webapp.core.downloads import written
 from webapp.core.errors import UserError
 from webapp.experiments import selectors as experiments
 from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS
@@ -277,7 +273,7 @@ def export_csv(request: HttpRequest, project: Project, number: int, table: str) 
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found
-    return _written(
+    return written(
         request,
         lambda handle: exports.write_csv(handle, found, chosen),
         filename=f"experiment-{number}-{table}.csv",
@@ -292,23 +288,9 @@ def export_json(request: HttpRequest, project: Project, number: int) -> HttpResp
     found = _exported(request, project, number)
     if isinstance(found, HttpResponse):
         return found
-    return _written(
+    return written(
         request,
         lambda handle: exports.write_json(handle, found),
         filename=f"experiment-{number}-results.json",
         content_type="application/json",
     )
-
-
-def _written(
-    request: HttpRequest, write: Callable[[TextIO], None], *, filename: str, content_type: str
-) -> HttpResponseBase:
-    """An export, written to disk as a whole before anything is sent: a fault is an error, never half a table."""
-    with ExitStack() as closing:
-        kept = closing.enter_context(tempfile.TemporaryFile())
-        handle = io.TextIOWrapper(kept, encoding="utf-8", newline="")
-        write(handle)
-        handle.detach()
-        # what is sent is closed when it is sent
-        closing.pop_all()
-    return download(request, kept, filename=filename, content_type=content_type)

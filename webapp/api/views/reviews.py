@@ -100,7 +100,7 @@ class ReviewList(_Reviews, ListAPIView[ReviewQueue]):
         if given["kind"] in {ReviewQueue.Kind.GAINED, ReviewQueue.Kind.LOST}:
             against = self._run(given["experiment"], given["against_arm"], given["against_seed"], "against_arm")
         run = self._run(given["experiment"], given["arm"], given["seed"], "arm")
-        code = status.HTTP_201_CREATED
+        code: int = status.HTTP_201_CREATED
         try:
             found = services.create_queue(
                 actor=self.person,
