@@ -9,11 +9,17 @@ from detection.detector import Detector
 from detection.errors import UnknownFamily
 
 _FAMILIES = {"mask_rcnn": ("detection.mask_rcnn.detector", "MaskRCNNDetector")}
+_TITLES = {"mask_rcnn": "Mask R-CNN"}
 
 
 def families() -> tuple[str, ...]:
     """Names that `family` knows."""
     return tuple(_FAMILIES)
+
+
+def family_title(name: str) -> str:
+    """The family as people call it; its name where it is not known."""
+    return _TITLES.get(name, name)
 
 
 def family(name: str) -> type[Detector]:

@@ -52,6 +52,22 @@ def setting_text(value: Any) -> str:
     return str(value)
 
 
+def settings_in_words(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(label, value with its unit) of a whole configuration, as the form calls them."""
+    known = {entry["name"]: entry for entry in MaskRCNNConfiguration.schema()}
+    return [(known[name]["label"], _in_words(known[name], value)) for name, value in values.items() if name in known]
+
+
+def _in_words(entry: Mapping[str, Any], value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    chosen = next((one["label"] for one in entry["choices"] if one["value"] == value), None)
+    if chosen is not None or value is None:
+        return str(chosen or "none")
+    text = setting_text(value) or "none"
+    return f"{text} {entry['unit']}" if entry["unit"] and text != "none" else text
+
+
 def preset_texts(name: str) -> dict[str, str]:
     """Every setting of a preset as text; the first preset where the name is unknown."""
     known = presets()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -149,10 +150,7 @@ def _record(found: Run) -> list[tuple[str, str]]:
     """What the run says about itself, in words: data used and left out, weights, environment, hashes."""
     record, kept = found.record, found.arm.experiment.reproducibility
     rows = [
-        (
-            f"{part.capitalize()} set",
-            ", ".join(f"{name} {number}" for name, number in record[part].items() if name != "name"),
-        )
+        (f"{part.capitalize()} set", _set_in_words(record[part]))
         for part in ("training", "validation")
         if isinstance(record.get(part), dict)
     ]
@@ -161,12 +159,9 @@ def _record(found: Run) -> list[tuple[str, str]]:
         rows.append(("Trained", amount_in_words(amount)))
     origin = record.get("initial_weights")
     if origin:
-        words = (
-            ", ".join(f"{name} {value}" for name, value in origin.items()) if isinstance(origin, dict) else str(origin)
-        )
-        rows.append(("Initial weights", words))
+        rows.append(("Initial weights", _weights_in_words(origin) if isinstance(origin, dict) else str(origin)))
     environment = record.get("environment") or kept.get("environment") or {}
-    rows.append(("Environment", ", ".join(f"{name} {value}" for name, value in environment.items())))
+    rows.append(("Environment", _listed(environment)))
     rows += [
         (words, str(value))
         for words, value in (
@@ -180,6 +175,31 @@ def _record(found: Run) -> list[tuple[str, str]]:
         if value
     ]
     return rows
+
+
+LESIONS = "lesions: "
+"""What the counts of lesions in the record of a set begin with."""
+
+
+def _listed(entries: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in entries.items())
+
+
+def _set_in_words(counts: Mapping[str, Any]) -> str:
+    """Views and tiles first, then the lesions by class."""
+    lesions = {name.removeprefix(LESIONS): number for name, number in counts.items() if name.startswith(LESIONS)}
+    others = {name: number for name, number in counts.items() if name != "name" and not name.startswith(LESIONS)}
+    return "; ".join(filter(None, [_listed(others), f"{LESIONS}{_listed(lesions)}" if lesions else ""]))
+
+
+def _weights_in_words(origin: Mapping[str, Any]) -> str:
+    """The statement of a start without file; else what the file was."""
+    if "statement" in origin:
+        return " ".join(str(origin[name]) for name in ("statement", "warning") if name in origin)
+    return (
+        f"{origin['file']}: {origin['loaded']} tensors taken over, {origin['fresh']} started at random; "
+        f"SHA-256 {origin['sha256']}"
+    )
 
 
 @require_safe

@@ -13,10 +13,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from detection.preset import presets
+from detection.registry import family_title
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import NotAllowed, UserError
+from webapp.experiments.design_input import settings_in_words
 from webapp.experiments.selectors import all_runs_ended
 from webapp.registry import pages, selectors, services, weights
 from webapp.registry.forms import ListForm, StageForm
@@ -134,7 +136,8 @@ def _page(request: HttpRequest, found: RegisteredModel) -> dict[str, Any]:
         "experiment": experiment,
         "preset": preset.title if preset else found.preset,
         "preset_known": preset is not None,
-        "configuration": list(found.configuration["values"].items()),
+        "configuration": settings_in_words(found.configuration["values"]),
+        "family": family_title(found.family),
         "levels": [
             _level("Views", found.operating_points["view"]),
             _level("Patients", found.operating_points["patient"]),
