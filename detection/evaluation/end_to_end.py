@@ -25,6 +25,7 @@ from detection.evaluation.intervals import (
 from detection.evaluation.lesion_groups import LESION_TYPES, TYPES_UNKNOWN, Group
 from detection.evaluation.levels import LEVELS, OF_LESIONS, UnitLevel, why_undefined
 from detection.evaluation.linked_lesions import LinkedLesion, any_malignant, combined, linked_lesions
+from detection.evaluation.protocol import Protocol
 from detection.evaluation.ranked_pairs import RankedPairs
 from detection.evaluation.resampling import Ratio, Statistic, Units, replicates
 from detection.evaluation.result import TestSetResult
@@ -105,6 +106,14 @@ def side_by_side(right: int, located: int, units: int, *, malignant: bool = True
     )
 
 
+def located_words(protocol: Protocol) -> str:
+    """When a lesion is located, without a full stop."""
+    return (
+        f"located when score > {protocol.score_above:g} and {protocol.overlap_words()}, whatever the class; "
+        f"{protocol.kept_words()}"
+    )
+
+
 def classification(result: TestSetResult, level: UnitLevel, *, group: Group = "malignant") -> Classification:
     """Sensitivity, specificity and AUC of located lesions, and end to end, on the same resamples of patients.
 
@@ -127,8 +136,7 @@ def classification(result: TestSetResult, level: UnitLevel, *, group: Group = "m
     protocol = result.protocol
     sentence = (
         f"Classification per {level}: of located lesions alone, and end to end with the others as not malignant; "
-        f"located when score > {protocol.score_above:g} and {protocol.overlap_words()}, whatever the class; "
-        f"{protocol.kept_words()}; {protocol.interval_words('patient')}."
+        f"{located_words(protocol)}; {protocol.interval_words('patient')}."
     )
     reason = why_undefined(result, level)
     if group != "malignant" and not result.groups_known:

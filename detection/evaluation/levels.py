@@ -34,9 +34,9 @@ _NOTHING = {
     "accuracy": "nothing is scored",
 }
 _SCORE_WORDS = {
-    "max": "and the highest over its views",
-    "mean": "and the mean over its views",
-    "noisy-or": "and the noisy-or 1 - prod(1 - s) over its views",
+    "max": "the highest over its views",
+    "mean": "the mean over its views",
+    "noisy-or": "the noisy-or 1 - prod(1 - s) over its views",
 }
 _LINK_WORDS = {
     "any view": "found when any view that shows it finds it",
@@ -336,18 +336,26 @@ def _nothing(result: TestSetResult, level: UnitLevel, group: Group, reason: str)
     )
 
 
-def _sentence(protocol: Protocol, level: UnitLevel) -> str:
-    intervals = protocol.interval_words("patient")
-    if level == "lesion on a view":
-        return f"Counted per lesion on a view; {protocol.matching_words()}; {intervals}."
-    if level == "lesion":
-        return (
-            f"Counted per lesion, {_LINK_WORDS[protocol.linked]}; false findings are counted on each view; "
-            f"{protocol.matching_words()}; {intervals}."
-        )
-    whole = "" if level == "image" else f", {_SCORE_WORDS[protocol.unit_score]}"
+def shared_words(protocol: Protocol, *, of_lesions: bool) -> str:
+    """The rule that both levels of lesions share, or that images, breasts and patients share, without a full stop."""
+    if of_lesions:
+        return protocol.matching_words()
     return (
-        f"Counted per {level}; truth: any malignant lesion; score: the highest of the findings called malignant on a "
-        f"view, 0 without one{whole}; called malignant when score > {protocol.score_above:g}; "
-        f"{protocol.kept_words()}; {intervals}."
+        "truth: any malignant lesion; score: the highest of the findings called malignant on a view, 0 without one; "
+        f"called malignant when score > {protocol.score_above:g}; {protocol.kept_words()}"
     )
+
+
+def own_words(protocol: Protocol, level: UnitLevel) -> str:
+    """What a level adds to `shared_words`, without a full stop; empty where it adds nothing."""
+    if level == "lesion":
+        return f"{_LINK_WORDS[protocol.linked]}; false findings are counted on each view"
+    if level in {"breast", "patient"}:
+        return f"score of the {level}: {_SCORE_WORDS[protocol.unit_score]}"
+    return ""
+
+
+def _sentence(protocol: Protocol, level: UnitLevel) -> str:
+    shared, own = shared_words(protocol, of_lesions=level in OF_LESIONS), own_words(protocol, level)
+    parts = (f"Counted per {level}", own, shared, protocol.interval_words("patient"))
+    return f"{'; '.join(filter(None, parts))}."

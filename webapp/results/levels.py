@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from detection.evaluation.protocol import Protocol
 from webapp.accounts.models import Project
 from webapp.experiments.models import Experiment
 from webapp.results import level_thresholds, selectors
@@ -50,6 +51,27 @@ def numbers(evaluation: Evaluation, group: str) -> dict[str, Any]:
     return kept("levels", [evaluation.inputs_hash, group], lambda: _compute(evaluation, group))
 
 
+def rules(protocol: Protocol) -> dict[str, Any]:
+    """What a page says once for every level.
+
+    Returns
+    -------
+    dict
+        ``{"shared": [(words, rule)], "located": rule, "intervals": rule}``, without full stops.
+    """
+    from detection.evaluation.end_to_end import located_words
+    from detection.evaluation.levels import shared_words
+
+    return {
+        "shared": [
+            ("Images, breasts and patients", shared_words(protocol, of_lesions=False)),
+            ("Lesions", shared_words(protocol, of_lesions=True)),
+        ],
+        "located": located_words(protocol),
+        "intervals": protocol.interval_words("patient"),
+    }
+
+
 def _compute(evaluation: Evaluation, group: str) -> dict[str, Any]:
     from detection.evaluation.levels import level_numbers
 
@@ -85,7 +107,7 @@ def both_ways(experiment: Experiment, group: str, cases_url: Callable[..., str])
     Returns
     -------
     list of dict
-        ``{"test_set", "label", "levels": [{"label", "sentence", "rows": [{"run", "cells": [number], "url"}]}]}``.
+        ``{"test_set", "label", "levels": [{"label", "rows": [{"run", "cells": [number], "url"}]}]}``.
     """
     found = selectors.evaluations(experiment)
     entries = []
@@ -99,7 +121,6 @@ def both_ways(experiment: Experiment, group: str, cases_url: Callable[..., str])
         blocks = [
             {
                 "label": LEVELS[level],
-                "sentence": members[0][1][level]["sentence"],
                 "rows": [
                     {
                         "run": run,
@@ -128,9 +149,13 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
     Returns
     -------
     list of dict
-        ``{"test_set", "label", "levels": [{"level", "label", "sentence", "rows": [{"run", "units", "malignant",
-        "unscored", "cells": [(number, url)]}], "warnings", "slider"}]}``; ``slider`` as `_slider`.
+        ``{"test_set", "label", "levels": [{"level", "label", "sentence", "rule", "rows": [{"run", "units",
+        "malignant", "unscored", "cells": [(number, url)]}], "warnings", "slider"}]}``; ``sentence`` has every rule,
+        ``rule`` what the level adds to `rules`; ``slider`` as `_slider`.
     """
+    from detection.evaluation.levels import own_words
+
+    protocol = Protocol.from_json(experiment.protocol)
     found = selectors.evaluations(experiment)
     runs = [run for arm in experiment.arms.all() for run in arm.runs.all()]
     entries = []
@@ -157,6 +182,7 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
                     "level": level,
                     "label": words,
                     "sentence": sentence,
+                    "rule": own_words(protocol, level),  # type: ignore[arg-type]
                     "rows": rows,
                     "warnings": said,
                     "slider": _slider(level),

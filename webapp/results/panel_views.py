@@ -32,6 +32,7 @@ def level_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
         {
             **_shared(found, project, "levels", group),
             "columns": [words for words, _ in levels.COLUMNS.values()],
+            "rules": levels.rules(Protocol.from_json(found.protocol)),
             "panels": levels.panels(found, group, cases_address(project, number)),
             "both_ways": levels.both_ways(found, group, cases_address(project, number)),
         },

@@ -76,6 +76,17 @@ def test_the_numbers_of_a_level_are_those_of_scikit_learn(ended: Experiment, lev
         assert (found["units"], found["malignant"]) == (len(truth), sum(truth))
 
 
+def test_the_page_says_each_rule_once(ended: Experiment, client: Client) -> None:
+    protocol = Protocol.from_json(ended.protocol)
+    words = client.get(PAGE).content.decode().replace("&gt;", ">")
+
+    for rule in (protocol.matching_words(), protocol.interval_words("patient"), "called malignant when score > 0.1"):
+        assert words.lower().count(rule.lower()) == 1, rule
+    # one row a test set of what a level adds
+    assert words.count("found when any view that shows it finds it") == 2
+    assert words.count("score of the breast: the highest over its views") == 2
+
+
 def test_a_lesion_on_a_view_is_the_main_number(ended: Experiment) -> None:
     for evaluation in Evaluation.objects.all():
         found = levels.numbers(evaluation, "malignant_cluster")
