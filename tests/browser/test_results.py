@@ -12,7 +12,10 @@ from pytest_django.live_server_helper import LiveServer
 from tests.webapp import experiment_records, records
 from tests.webapp.experiment_records import finish_all, graded, outlined
 from webapp.accounts.models import User
+from webapp.core.templatetags.cemlab import decimal
 from webapp.experiments.models import Experiment
+from webapp.results import thresholds
+from webapp.results.models import Evaluation
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 SignIn = Callable[..., Page]
@@ -98,6 +101,37 @@ def test_the_slider_recomputes_every_test_set_and_the_list_below(
     accessible()
     page.click("#threshold-cases tbody a >> nth=0")
     until("window.location.search.includes('score=0.420') && window.location.search.includes('level%3Dpatient')")
+
+
+EVERY_STEP = """
+() => {
+  const slider = document.getElementById("threshold-step");
+  const cells = [...document.querySelectorAll("[data-threshold-cell=sensitivity]")];
+  return [...Array(1000).keys()].map((step) => {
+    slider.value = step;
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    return cells.map((cell) => [Number(cell.dataset.run), cell.dataset.testSet, cell.textContent]);
+  });
+}
+"""
+
+
+def test_the_slider_writes_numbers_as_the_server_does(
+    live_server: LiveServer, sign_in: SignIn, ended: Experiment, researcher: User, until: Any
+) -> None:
+    counted = {(one.run_id, one.test_set): thresholds.counts(one, "malignant") for one in Evaluation.objects.all()}
+    page = sign_in(researcher)
+    page.goto(f"{live_server.url}/study/results/1/curves/")
+    until("document.querySelector('[data-threshold-cell] a') !== null")
+
+    values = set()
+    for step, cells in enumerate(page.evaluate(EVERY_STEP)):
+        for run, test_set, text in cells:
+            counts = counted[run, test_set]
+            values.add(counts["found"][step] / counts["lesions"])
+            assert text.startswith(f"{decimal(counts['found'][step] / counts['lesions'])} ["), (step, text)
+    # ties, which the browser and the server would round to different sides
+    assert values & {0.125, 0.625}
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -193,3 +227,24 @@ def test_panels_fit_narrow_and_wide_windows(
         page.goto(f"{live_server.url}/study/results/{part}")
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, part
+
+
+def test_names_stand_above_their_lines_where_a_figure_is_narrow(
+    live_server: LiveServer, sign_in: SignIn, ended: Experiment, researcher: User, until: Any
+) -> None:
+    page = sign_in(researcher)
+    page.set_viewport_size({"width": 360, "height": 900})
+    page.goto(f"{live_server.url}/study/results/1/")
+    until("document.querySelectorAll('#forest-sensitivity .annotation').length === 6")
+    figure = "document.querySelector('#forest-sensitivity [data-chart-area]')"
+    lines = f"{figure}.querySelector('.nsewdrag').getBoundingClientRect().width / {figure}.clientWidth"
+    assert page.evaluate(lines) > 0.9
+    names = f"[...{figure}.querySelectorAll('.annotation-text')].map((one) => one.textContent)"
+    assert page.evaluate(names)[0] == "Clusters, 100 %"
+    # the numbers below stay, and so does the line of no difference
+    assert "0" in page.evaluate(f"[...{figure}.querySelectorAll('.xtick')].map((one) => one.textContent)")
+    assert page.evaluate(f"{figure}.querySelector('.zerolinelayer path') !== null")
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    until("document.querySelectorAll('#forest-sensitivity .ytick').length === 6")
+    assert page.evaluate(f"{figure}.querySelectorAll('.annotation').length") == 0

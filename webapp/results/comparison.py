@@ -84,7 +84,7 @@ class Comparison:
         drawn = next((row for row in self.rows if row.interval["resamples"]), self.rows[0])
         return (
             f"Difference: arm minus {drawn.reference.arm.name} with the same seed. "
-            f"{drawn.test['method'].capitalize()}: {drawn.interval['resamples']} resamples that both arms share; "
+            f"{drawn.test['method'].capitalize()}: {drawn.interval['resamples']:,} resamples that both arms share; "
             f"{100 * drawn.interval['level']:g} % interval. Holm within the {len(self.primary)} of the primary "
             f"endpoint; Benjamini–Hochberg over the other {len(self.exploratory)}, which are exploratory."
         )

@@ -31,7 +31,7 @@ def words_of(interval: dict[str, Any]) -> str:
     parts = interval_parts(interval, signed=True)
     if "undefined" in parts:
         return f"{parts['undefined']}: {parts['reason']}"
-    return " ".join(part for part in (parts["value"], parts["range"], parts["n"]) if part)
+    return " ".join(part for part in (parts["value"], parts["range"] or parts["reason"], parts["n"]) if part)
 
 
 def words(row: Compared) -> str:

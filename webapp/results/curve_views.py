@@ -74,6 +74,7 @@ def curve_page(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "panels": curves.panels(found, group, address),
             "protocol": protocol,
             "figures_of_merit": curves.MERITS,
+            "most_points": curves.MOST_POINTS,
             "slider": slider,
             "level": level,
             "levels": _levels(group, level),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detection.evaluation.protocol import Protocol
-from webapp.core.templatetags.cemlab import FEWEST_SHOWN, interval_text
+from webapp.core.templatetags.cemlab import FEWEST_SHOWN
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors, thresholds
 from webapp.results.cases import OPEN
@@ -112,7 +112,7 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
     Returns
     -------
     list of dict
-        ``{"test_set", "label", "figures": [{"kind", "label", "figure", "left_out"}], "rows", "sentence"}``.
+        ``{"test_set", "label", "figures": [{"kind", "label", "figure", "left_out"}], "arms", "size"}``.
     """
     found = selectors.evaluations(experiment)
     entries = []
@@ -130,7 +130,6 @@ def panels(experiment: Experiment, group: str, cases_url: Callable[..., str]) ->
                 "label": selectors.TEST_SETS[test_set],
                 "figures": [_figure(kind, members, bodies, group, cases_url) for kind in KINDS],
                 "arms": _arms(experiment, members, bodies, group, cases_url),
-                "sentence": next((body["sentence"] for body in bodies.values() if "sentence" in body), ""),
                 "size": next(
                     (
                         {
@@ -318,5 +317,5 @@ def spread(numbers: list[dict[str, Any]]) -> str:
     if len(numbers) < 2:
         return ""
     if len(values) < len(numbers):
-        return f"{len(values)} of {len(numbers)} seeds defined: {'; '.join(interval_text(one) for one in numbers)}"
+        return f"{len(values)} of {len(numbers)} seeds defined"
     return f"{min(values):.2f} to {max(values):.2f} over {len(values)} seeds"

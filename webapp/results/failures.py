@@ -77,7 +77,7 @@ def breakdown(experiment: Experiment, group: str, cases_url: Callable[..., str])
                     "data": traces,
                     "layout": {
                         "barmode": "stack",
-                        "xaxis": {"title": {"text": "malignant lesion views"}, "rangemode": "tozero"},
+                        "xaxis": {"title": {"text": "lesion views"}, "rangemode": "tozero"},
                         "yaxis": {"autorange": "reversed"},
                     },
                 },

@@ -116,7 +116,7 @@ def _figure(
                 "mode": "markers",
                 "x": [place + SPREAD * ((number * GOLDEN) % 1 - 0.5) for number in range(len(rows))],
                 "y": [row["dice"] for row in rows],
-                "marker": {"color": colour, "size": 5, "opacity": 0.8},
+                "marker": {"color": colour, "symbol": "circle", "size": 5, "opacity": 0.8},
                 "customdata": [
                     {
                         "text": f"{run}: Dice {row['dice']:.2f}, exam {exam} {' '.join(view)}",

@@ -137,7 +137,7 @@ def forest(listed: list[dict[str, Any]]) -> dict[str, Any] | None:
             "layout": {
                 "xaxis": {
                     "range": [-limit, limit],
-                    "title": {"text": "difference, declared arm minus its reference"},
+                    "title": {"text": "difference"},
                     "showgrid": True,
                     "zeroline": True,
                     "zerolinewidth": 1.5,

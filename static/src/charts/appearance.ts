@@ -47,8 +47,33 @@ function styledTrace(trace: Trace, place: number): Trace {
 }
 
 const AXES = /^[xy]axis\d*$/;
+/** Pixels: in a narrower figure names of lines would take half of it, and stand above their lines. */
+const NARROW = 300;
+/** Pixels that a name above adds to its line, and how far it stands above. */
+const NAME = { line: 14, above: 21 };
 
-export function appearance(figure: Figure, height: number): { data: Trace[]; layout: Layer } {
+/** Whether the lines of a figure are named at its vertical axis and it is too narrow for names beside. */
+export function namesAbove(figure: Figure, width: number): boolean {
+  const axis = figure.layout?.["yaxis"];
+  return width < NARROW && isLayer(axis) && Array.isArray(axis["ticktext"]);
+}
+
+/** Names over their lines, from the left end of the figure, which grows by as much. */
+function nameAbove(layout: Layer, height: number): void {
+  const axis = layout["yaxis"] as Layer;
+  const names = axis["ticktext"] as Json[];
+  const lines = axis["tickvals"] as Json[];
+  layout["height"] = height + NAME.line * names.length;
+  layout["margin"] = merge(layout["margin"] as Layer, { l: 8, r: 8 });
+  layout["yaxis"] = merge(axis, { showticklabels: false });
+  // not as labels inside the axis: Plotly hides the numbers below that stand under one
+  layout["annotations"] = names.map((text, place) => ({
+    text, x: 0, xref: "paper", xanchor: "left", y: lines[place] ?? place, yshift: NAME.above, yanchor: "middle", showarrow: false,
+  }));
+}
+
+/** `width` in pixels is that of the place where it is drawn; the layout says what height it takes. */
+export function appearance(figure: Figure, height: number, width: number): { data: Trace[]; layout: Layer } {
   const text = token("text-3");
   const axis: Layer = {
     gridcolor: token("grid"),
@@ -83,5 +108,6 @@ export function appearance(figure: Figure, height: number): { data: Trace[]; lay
     const value = layout[name];
     if (AXES.test(name) && isLayer(value)) layout[name] = merge({ ...axis, ...(name.startsWith("x") ? { showgrid: false } : {}) }, value);
   }
+  if (namesAbove(figure, width)) nameAbove(layout, height);
   return { data: figure.data.map(styledTrace), layout };
 }

@@ -3,7 +3,7 @@
  * `data-figure-url`, or as live lines from `data-series-url`. A point whose customdata has a `url` opens it.
  */
 import type { CEMLab } from "../app/app";
-import { appearance, token } from "./appearance";
+import { appearance, namesAbove, token } from "./appearance";
 import { plotly, type Figure, type PlotlyElement, type Trace } from "./plotly";
 import { tableTwin } from "./table_twin";
 import { startThreshold } from "./threshold";
@@ -28,12 +28,14 @@ class Chart {
   private logScale = false;
   private listening = false;
   private timer = 0;
+  private above = false;
 
   constructor(private readonly element: HTMLElement) {
     this.area = element.querySelector<HTMLElement>("[data-chart-area]") ?? element;
     this.height = Number(element.dataset.height ?? 260);
     this.area.style.height = `${this.height}px`;
     new Walk(this.area, element.querySelector("[data-chart-reading]"), () => this.drawn);
+    new ResizeObserver(() => this.onWidth()).observe(this.area);
   }
 
   async start(): Promise<void> {
@@ -47,7 +49,9 @@ class Chart {
   /** Figures change with their page: sliders and filters set a new one through here. */
   async draw(figure: Figure): Promise<void> {
     this.figure = figure;
-    const { data, layout } = appearance(figure, this.height);
+    this.above = namesAbove(figure, this.area.clientWidth);
+    const { data, layout } = appearance(figure, this.height, this.area.clientWidth);
+    this.area.style.height = `${Number(layout["height"])}px`;
     if (this.logScale) layout["yaxis"] = { ...(layout["yaxis"] as object), type: "log", autorange: true };
     this.drawn = data.map((trace) => (this.isHidden(trace) ? { ...trace, visible: false } : trace));
     this.area.querySelector(".chart-failed")?.remove();
@@ -58,6 +62,11 @@ class Chart {
 
   redraw(): void {
     if (this.figure) void this.draw(this.figure);
+  }
+
+  /** A turned telephone: names of lines go above them, or back beside. */
+  private onWidth(): void {
+    if (this.figure && namesAbove(this.figure, this.area.clientWidth) !== this.above) this.redraw();
   }
 
   hide(name: string, hidden: boolean): void {

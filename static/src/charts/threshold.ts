@@ -28,11 +28,17 @@ function wilson(successes: number, n: number): [number, number] {
   return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
 }
 
+/** Two decimals; a tie goes to the even digit, as the server writes it: 10 of 16 is 0.62 on every page. */
+function decimals(value: number): string {
+  const tie = Number.isInteger(8 * value) && 8 * value % 2 !== 0;
+  return tie ? (2 * Math.round(50 * value) / 100).toFixed(2) : value.toFixed(2);
+}
+
 function ratio(successes: number, n: number, nothing: string): string {
   if (n === 0) return `undefined: ${nothing}`;
   if (n < FEWEST) return `n=${n}, too few`;
   const [low, high] = wilson(successes, n);
-  return `${(successes / n).toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}] n=${n}`;
+  return `${decimals(successes / n)} [${decimals(low)}, ${decimals(high)}] n=${n}`;
 }
 
 function words(kind: string, counts: Counts, step: number): string {
@@ -41,7 +47,7 @@ function words(kind: string, counts: Counts, step: number): string {
   if (kind === "sensitivity") return ratio(at(counts.found), counts.lesions, "none is malignant");
   if (kind === "precision") return ratio(at(counts.right), at(counts.right) + at(counts.wrong), "nothing is called malignant");
   if (kind === "specificity") return ratio(negatives - at(counts.wrong), negatives, "all are malignant");
-  return counts.images ? (at(counts.wrong) / counts.images).toFixed(2) : "undefined: no images";
+  return counts.images ? decimals(at(counts.wrong) / counts.images) : "undefined: no images";
 }
 
 /** What a number of lesions opens: measure and outcome of the list of cases. */

@@ -71,6 +71,13 @@ def test_an_undefined_value_says_why_and_shows_no_number():
     assert "undefined" in html and "no lesion here" in html and "0.00" not in html
 
 
+def test_a_value_without_an_interval_says_why():
+    estimate = {"value": 1.0, "low": None, "high": None, "n": 11, "reason": "interval undefined: all are alike"}
+    assert cemlab.interval_text(estimate) == "1.00 interval undefined: all are alike n=11"
+    html = render("{% interval e url='/x' %}", e=estimate)
+    assert "1.00" in html and "interval undefined: all are alike" in html and 'href="/x"' in html
+
+
 def test_under_ten_positives_no_value_is_shown():
     html = render("{% interval e url='/x' %}", e={"value": 0.5, "low": 0.1, "high": 0.9, "n": 6})
     assert "n=6, too few" in html and "0.50" not in html

@@ -136,7 +136,7 @@ def test_the_caption_tells_the_resamples_where_the_first_difference_has_none(end
     comparison = compare(ended)
     first = replace(comparison.rows[0], interval=comparison.rows[0].interval | {"value": None, "resamples": 0})
 
-    assert "2000 resamples" in replace(comparison, rows=[first, *comparison.rows[1:]]).method
+    assert "2,000 resamples" in replace(comparison, rows=[first, *comparison.rows[1:]]).method
 
 
 def test_a_run_that_failed_is_named_as_not_compared(experiment: Experiment, client: Client) -> None:
@@ -155,5 +155,5 @@ def test_a_run_that_failed_is_named_as_not_compared(experiment: Experiment, clie
 def test_the_page_names_the_method_beside_the_differences(ended: Experiment, client: Client) -> None:
     page = client.get(PAGE).content.decode()
 
-    assert "Paired bootstrap of patients" in page and "2000 resamples that both arms share" in page
+    assert "Paired bootstrap of patients" in page and "2,000 resamples that both arms share" in page
     assert "Holm within the 1 of the primary endpoint" in page and "35, which are exploratory" in page

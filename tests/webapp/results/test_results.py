@@ -272,6 +272,10 @@ def test_every_number_of_the_table_opens_its_cases(client: Client, ended: Experi
         answer = client.get(url)
         assert answer.status_code == 200
         assert answer.context["page"].paginator.count == (number["denominator"] or number["n"])
+    rows = [entry for block in page.context["tables"] for entry in block["rows"]]
+    assert sum(entry["missed"] for entry in rows) > 0
+    for entry in rows[::7]:
+        assert client.get(entry["missed_url"]).context["page"].paginator.count == entry["missed"]
 
 
 def test_the_cases_of_sensitivity_are_the_lesion_views_it_counts(ended: Experiment, project: Project) -> None:
