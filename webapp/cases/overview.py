@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -17,6 +18,9 @@ from webapp.cases.selectors import exams_of, views_of
 from webapp.core.models import AuditEvent
 
 RECENT = 8
+"""Lines of what happened."""
+LOOKED_THROUGH = 200
+"""Events that these lines are made from: repeats share a line."""
 _WORDS = {
     "accounts.create_project": "began the project",
     "accounts.remove_member": "removed {name}",
@@ -33,7 +37,6 @@ _WORDS = {
     "datasets.create": "began dataset {name}",
     "datasets.draw_split": "drew the split of {name}",
     "datasets.freeze": "froze {name}",
-    "datasets.remove_exams": "took cases out of {name}",
     "experiments.freeze": "froze the design of {name}",
     "experiments.launch": "started {name}",
     "jobs.cancel": "cancelled {name}",
@@ -134,13 +137,24 @@ def attention(user: User | AnonymousUser, project: Project) -> list[Task]:
 
 
 def recent(project: Project) -> list[Event]:
-    """The last events in words; image reads and queued work are left to the audit trail."""
+    """The last events in words; image reads and queued work are left to the audit trail.
+
+    What a person did several times in a row on one day is one line, with how often and the last time.
+    """
     quiet = Q()
     for prefix in _QUIET:
         quiet |= Q(action__startswith=prefix)
     people = AuditEvent.objects.filter(project_id=project.pk, actor_id__isnull=False)
-    events = people.exclude(quiet)[:RECENT]
-    return [Event(event.time, _when(event), event.actor_name, _words(event)) for event in events]
+    found = list(people.exclude(quiet)[:LOOKED_THROUGH])
+    oldest = found[-1] if len(found) == LOOKED_THROUGH else None
+    repeats = groupby(found, lambda event: (timezone.localdate(event.time), event.actor_name, _words(event)))
+    lines = []
+    for (_, actor, words), same in islice(repeats, RECENT):
+        events = list(same)
+        if len(events) > 1:
+            words += f", {'at least ' if events[-1] is oldest else ''}{len(events)} times"
+        lines.append(Event(events[0].time, _when(events[0]), actor, words))
+    return lines
 
 
 def _when(event: AuditEvent) -> str:

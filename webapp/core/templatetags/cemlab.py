@@ -197,7 +197,7 @@ def interval_text(estimate: Any) -> str:
     parts = interval_parts(estimate)
     if "undefined" in parts:
         return f"{parts['undefined']}: {parts['reason']}"
-    return " ".join(part for part in (parts["value"], parts["range"], parts["n"]) if part)
+    return " ".join(part for part in (parts["value"], parts["range"] or parts["reason"], parts["n"]) if part)
 
 
 @register.inclusion_tag("components/interval.html")
