@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.timing import timed
 from detection.evaluation.assignment import assign
 from detection.evaluation.auc_covariance import AUCCovariance, delong
 from detection.evaluation.comparisons import paired_differences
@@ -250,16 +250,6 @@ def box(rng: np.random.Generator) -> tuple[float, float, float, float]:
     x, y = rng.uniform(0, 900, 2)
     width, height = rng.uniform(20, 110, 2)
     return (float(x), float(y), float(x + width), float(y + height))
-
-
-def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Shortest process CPU time of the repeats in seconds, and the last result."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.process_time()
-        result = work()
-        best = min(best, time.process_time() - start)
-    return best, result
 
 
 def _shaken(images: Sequence[EvaluatedImage], seed: int) -> list[EvaluatedImage]:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from benchmarks.evaluation import synthetic_images
+from benchmarks.timing import timed
 from detection.evaluation.assignment import assign
 from detection.evaluation.images import EvaluatedImage
 from detection.evaluation.matching import match_many
@@ -154,16 +154,6 @@ def encoded(shape: Sequence[Polygon]) -> dict[str, Any]:
     """Run-length code of the whole-image mask."""
     code: dict[str, Any] = coco.encode(np.asfortranarray(polygons_to_mask(shape, (SIDE, SIDE)).view(np.uint8)))
     return code
-
-
-def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Least CPU time of the repeats in seconds, and the last result."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.process_time()
-        result = work()
-        best = min(best, time.process_time() - start)
-    return best, result
 
 
 if __name__ == "__main__":

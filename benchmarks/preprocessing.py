@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from benchmarks.timing import timed
 from imaging.pair import CEMPair
 from imaging.preprocessing import PRESETS, Preset, preprocess
 
@@ -85,15 +84,6 @@ def _windowed(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(scaled).astype(np.uint8)
 
 
-def _best(function: Callable[[], Any], repetitions: int) -> tuple[float, Any]:
-    best, result = float("inf"), None
-    for _ in range(repetitions):
-        start = time.process_time()
-        result = function()
-        best = min(best, time.process_time() - start)
-    return best, result
-
-
 def main() -> int:
     """Run the comparison and print it."""
     cv2.setNumThreads(1)
@@ -101,8 +91,8 @@ def main() -> int:
     report: dict[str, Any] = {"benchmark": "preprocessing", "shape": [ROWS, COLUMNS], "cores": 1, "presets": {}}
     passed = True
     for name, preset in PRESETS.items():
-        ours, prepared = _best(lambda preset=preset: preprocess(pair, preset), 5)
-        theirs, expected = _best(lambda preset=preset: published(pair, preset), 2)
+        ours, prepared = timed(lambda preset=preset: preprocess(pair, preset), 5)
+        theirs, expected = timed(lambda preset=preset: published(pair, preset), 2)
         same_shape = prepared.channels.shape == expected.shape
         off = np.abs(prepared.channels.astype(int) - expected.astype(int)) if same_shape else np.array([255])
         different = float((off > 1).mean())

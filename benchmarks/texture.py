@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.timing import timed
 from simulation.host import prepare_host
 from simulation.phantom import phantom_patient
 from simulation.settings import SimulationSettings
@@ -148,15 +149,6 @@ def equality(each: int) -> dict[str, Any]:
     }
 
 
-def _best(function: Callable[[], Any], repetitions: int) -> float:
-    best = float("inf")
-    for _ in range(repetitions):
-        start = time.process_time()
-        function()
-        best = min(best, time.process_time() - start)
-    return best
-
-
 def speed(image: NDArray[Any], inside: NDArray[np.bool_], size: int, bins: dict[str, Any]) -> dict[str, Any]:
     """Milliseconds of CPU time for a cell, ours and pyradiomics' two ways, in one run."""
     cells = spread_cells(inside, (size, size), 40)
@@ -173,10 +165,10 @@ def speed(image: NDArray[Any], inside: NDArray[np.bool_], size: int, bins: dict[
         mask[row : row + height, column : column + width] = 1
         masks.append(volume(mask))
     cell_features(image, cells, **bins)  # compiled before it is timed
-    ours = _best(lambda: cell_features(image, cells, **bins), 7) / len(cells)
-    plain = _best(lambda: cell_features(image, cells, **bins, engine="numpy"), 2) / len(cells)
-    crop = _best(lambda: [made.execute(*crop) for crop in crops], 2) / len(cells)
-    full = _best(lambda: [made.execute(whole, mask) for mask in masks], 1) / len(few)
+    ours = timed(lambda: cell_features(image, cells, **bins), 7)[0] / len(cells)
+    plain = timed(lambda: cell_features(image, cells, **bins, engine="numpy"), 2)[0] / len(cells)
+    crop = timed(lambda: [made.execute(*crop) for crop in crops], 2)[0] / len(cells)
+    full = timed(lambda: [made.execute(whole, mask) for mask in masks], 1)[0] / len(few)
     return {
         "ms": round(1e3 * ours, 3),
         "numpy_ms": round(1e3 * plain, 2),
@@ -208,7 +200,7 @@ def main() -> int:
         "shape": list(host.low_energy.shape),
         "cells": len(boxes),
         "cell_px": boxes[0][2],
-        "seconds": round(_best(lambda: cell_features(host.low_energy, boxes, bin_count=32), 5), 3),
+        "seconds": round(timed(lambda: cell_features(host.low_energy, boxes, bin_count=32), 5)[0], 3),
     }
     usual = [report["speed"][f"{size} px, bin_width 25"] for size in (64, 128)]
     report["passed"] = bool(
