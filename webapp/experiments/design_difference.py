@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from detection.preset import presets
+from webapp.core.errors import UserError
+from webapp.experiments import reproducibility
 from webapp.experiments.design import ENDPOINTS
 from webapp.experiments.design_input import DesignInput, setting_schema
 from webapp.experiments.models import Experiment
@@ -13,6 +15,8 @@ from webapp.experiments.protocol_form import LABELS as PROTOCOL
 from webapp.experiments.protocol_form import words_of
 
 NOTHING = "none"
+EARLIER = 50
+"""Experiments offered to copy from and to compare with."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,12 @@ def with_experiment(
     after: DesignInput,
     versions: Mapping[str, str],
     simulations: Mapping[str, str],
-    *,
-    code: tuple[str, str],
 ) -> Comparison:
-    """A design beside an earlier experiment, with the code version.
-
-    Parameters
-    ----------
-    code : (str, str)
-        Commit and digest of the sources as they are now.
-    """
+    """A design beside an earlier experiment, with code version and environment as they are now."""
+    try:
+        code, environment = reproducibility.code_version(), reproducibility.environment()
+    except UserError:  # what is to be done before the start says it
+        code, environment = ("", ""), {}
     kept = earlier.reproducibility
     was = (kept.get("commit", ""), kept.get("source_hash", ""))
     same_sources = bool(was[1]) and was[1] == code[1]
@@ -100,6 +100,7 @@ def with_experiment(
         simulations,
         # another commit with the same sources computes the same
         ("Code version", *(("same", "same") if same_sources else (_code_in_words(was), _code_in_words(code)))),
+        ("Environment", *_environments_in_words(kept.get("environment"), environment)),
     )
 
 
@@ -112,6 +113,18 @@ def _code_in_words(code: tuple[str, str]) -> str:
 
 def _endpoint_in_words(design: DesignInput) -> str:
     return ENDPOINTS.get(design.values["primary_endpoint"], "")
+
+
+def _environments_in_words(was: Mapping[str, str] | None, now: Mapping[str, str]) -> tuple[str, str]:
+    """Packages whose versions differ; those of a design that was not launched are not known."""
+    if not was:
+        return "not launched", _packages_in_words(now, list(now))
+    differing = sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
+    return _packages_in_words(was, differing), _packages_in_words(now, differing)
+
+
+def _packages_in_words(versions: Mapping[str, str], names: list[str]) -> str:
+    return ", ".join(f"{name} {versions.get(name, NOTHING)}" for name in names)
 
 
 def _version_in_words(design: DesignInput, versions: Mapping[str, str]) -> str:

@@ -15,17 +15,14 @@ from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core.errors import UserError
 from webapp.datasets.models import DatasetVersion
-from webapp.experiments import devices, reproducibility, selectors, services
+from webapp.experiments import devices, selectors, services
 from webapp.experiments.consequences import ArmConsequence, consequences
 from webapp.experiments.design import CONTROL_SENTENCE
-from webapp.experiments.design_difference import Comparison, with_experiment
+from webapp.experiments.design_difference import EARLIER, Comparison, with_experiment
 from webapp.experiments.design_input import DesignInput, setting_schema
 from webapp.experiments.forms import DesignForms
 from webapp.experiments.protocol_form import protocol_from
 from webapp.experiments.settings_form import preset_or_first
-
-EARLIER = 50
-"""Experiments offered to copy from and to compare with."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -137,13 +134,9 @@ def _comparison(user: User, project: Project, forms: DesignForms) -> Comparison 
     earlier = selectors.experiments_of(user, project).filter(number=forms.given.compared_with).first()
     if earlier is None:
         return None
-    try:
-        code = reproducibility.code_version()
-    except UserError:  # the gate says it
-        code = ("", "")
     names = {str(one.pk): str(one) for one in [*forms.versions, earlier.version]}
     simulations = {str(one.pk): str(one) for one in forms.simulations}
-    return with_experiment(earlier, forms.given, names, simulations, code=code)
+    return with_experiment(earlier, forms.given, names, simulations)
 
 
 def _page(request: HttpRequest, project: Project, forms: DesignForms, *, status: int = 200) -> HttpResponse:

@@ -50,7 +50,9 @@ class Follower:
         share = ((epoch - 1) + step / steps) / epochs
         speed = self._pace.get("images_per_second")
         pace = f", {speed:.3g} images/s" if speed is not None else ""
-        self._context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}{pace}")
+        loss = _numbers(event, CURVES).get("training_loss")
+        told = f", loss of this step {loss:.3g}" if loss is not None else ""
+        self._context.progress(max(share, 0.0) * TRAINING_SHARE, f"epoch {epoch} of {epochs}{pace}{told}")
 
     def _epoch(self, event: Mapping[str, Any]) -> None:
         epoch, epochs = event.get("epoch") or 0, event.get("epochs") or 1

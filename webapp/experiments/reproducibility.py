@@ -109,6 +109,18 @@ def environment() -> dict[str, str]:
     return found
 
 
+def of_run() -> dict[str, Any]:
+    """Code and packages of this process, which may be newer than those of the launch.
+
+    Raises
+    ------
+    UserError
+        If the sources cannot be read or a package is not installed.
+    """
+    commit, sources = code_version()
+    return {"commit": commit, "source_hash": sources, "environment": environment()}
+
+
 def record(dataset_version: DatasetVersion, seeds: list[int]) -> dict[str, Any]:
     """The reproducibility record of an experiment.
 

@@ -46,6 +46,7 @@ def perform(run: Run, context: JobContext) -> dict[str, Any]:
     version = run.arm.experiment.version
     if version.content_hash != run.arm.experiment.reproducibility.get("data_hash"):
         raise UserError("The dataset version is not the one the experiment was started with.")
+    made_with = reproducibility.of_run()
     folder = context.work_directory / "training"
     folder.mkdir(parents=True, exist_ok=True)
     synthetic = services.choose_synthetic_views(arm=run.arm)
@@ -62,10 +63,10 @@ def perform(run: Run, context: JobContext) -> dict[str, Any]:
     }
     findings = _predict(context, detector, sets)
     writers = [evaluator(run, sets, findings) for evaluator in evaluators.values()]
-    artifacts = _publish(run, context, outcome)
+    artifacts = _publish(run, context, outcome, made_with)
     result = {"best_epoch": outcome.best_epoch, "weights_sha256": outcome.weights_sha256}
     with context.completing(result):
-        _write(run, outcome, findings, artifacts, writers, context)
+        _write(run, outcome, made_with, findings, artifacts, writers, context)
     shutil.rmtree(folder, ignore_errors=True)
     return result
 
@@ -131,14 +132,16 @@ def _predict(
     return findings
 
 
-def _publish(run: Run, context: JobContext, outcome: TrainingOutcome) -> list[RunArtifact]:
+def _publish(run: Run, context: JobContext, outcome: TrainingOutcome, made_with: dict[str, Any]) -> list[RunArtifact]:
     """Copy what is worth keeping into the run's folder; rows are written when the run completes."""
     training = context.work_directory / "training"
     attempt = context.attempt_directory
     folder = f"runs/{run.pk}"
     (attempt / "outcome.json").write_text(outcome.to_json())
     (attempt / "record.json").write_text(
-        json.dumps(run.arm.experiment.reproducibility | {"arm": run.arm.name, "seed": run.seed}, indent=1)
+        json.dumps(
+            run.arm.experiment.reproducibility | {"arm": run.arm.name, "seed": run.seed, "run": made_with}, indent=1
+        )
     )
     shutil.copy2(training / outcome.weights, attempt / outcome.weights)
     for name in ("training-samples.json", "validation-samples.json"):
@@ -158,6 +161,7 @@ def _publish(run: Run, context: JobContext, outcome: TrainingOutcome) -> list[Ru
 def _write(
     run: Run,
     outcome: TrainingOutcome,
+    made_with: dict[str, Any],
     findings: dict[str, dict[str, list[Finding]]],
     artifacts: list[RunArtifact],
     writers: list[Callable[[], None]],
@@ -178,7 +182,12 @@ def _write(
     Run.objects.filter(pk=run.pk).update(
         best_epoch=outcome.best_epoch,
         record=outcome.record
-        | {"attempts": context.job.attempt, "source_hash": reproducibility.source_hash(settings.ROOT)},
+        | made_with
+        # what the training says of itself counts before what is installed now: it may have ended in an earlier attempt
+        | {
+            "attempts": context.job.attempt,
+            "environment": made_with["environment"] | outcome.record["environment"],
+        },
     )
     # what higher apps write may read files and record of the run
     for write in writers:

@@ -19,6 +19,7 @@ from webapp.accounts.project_pages import project_page
 from webapp.experiments import selectors
 from webapp.experiments.consequences import consequences
 from webapp.experiments.design import CONTROL_SENTENCE, ENDPOINTS, TEST_SETS
+from webapp.experiments.design_difference import EARLIER, with_experiment
 from webapp.experiments.design_input import DesignInput
 from webapp.experiments.models import Arm, Experiment
 from webapp.jobs.models import JobState
@@ -85,10 +86,25 @@ def experiment(request: HttpRequest, project: Project, number: int) -> HttpRespo
             "outcome": consequences(DesignInput.of_experiment(found), found.version)
             if waiting and may_launch
             else None,
+            **(_difference(request, project, found) if waiting and may_launch else {}),
             "batch": found.batch,
             "control_sentence": CONTROL_SENTENCE if any(arm["control"] for arm in arms) else "",
         },
     )
+
+
+def _difference(request: HttpRequest, project: Project, found: Experiment) -> dict[str, Any]:
+    """The frozen design beside an earlier experiment: the one before it, or that of ``?compare=``."""
+    earlier = list(selectors.experiments_of(request.user, project).filter(number__lt=found.number)[:EARLIER])
+    if not earlier:
+        return {}
+    chosen = next((one for one in earlier if str(one.number) == request.GET.get("compare")), earlier[0])
+    after = DesignInput.of_experiment(found)
+    if found.batch is not None and found.batch != chosen.batch:
+        after.values["simulation"] = str(found.batch)
+    versions = {str(one.pk): str(one) for one in (found.version, chosen.version)}
+    comparison = with_experiment(chosen, after, versions, simulations={})
+    return {"earlier": earlier, "compared_with": chosen, "comparison": comparison}
 
 
 def _question(found: Experiment) -> dict[str, Any]:

@@ -45,9 +45,7 @@ def _reason(job: Job, active: Collection[Job]) -> str:
         place = f"for {job.device}, which is used by" if users else f"for a worker of the {job.queue} queue, busy with"
         words.append(f"Waits {place} {_named(busy, job)}.")
     if before:
-        words.append(
-            f"{count(before)} job{'' if before == 1 else 's'} before it start{'s' if before == 1 else ''} first."
-        )
+        words.append(f"{count(before)} earlier job{' goes' if before == 1 else 's go'} first.")
     if words:
         words.append(_when(busy, before, together=bool(users)))
     return " ".join(words)

@@ -18,8 +18,8 @@ from webapp.core.errors import UserError
 from webapp.experiments.sample_sets import unannotated_sample
 from webapp.jobs.context import JobContext
 from webapp.jobs.errors import JobStopped
-from webapp.registry import weights
-from webapp.registry.models import AppliedFinding, AppliedView, ModelApplication, RegisteredModel
+from webapp.registry import selectors, weights
+from webapp.registry.models import AppliedFinding, AppliedView, ModelApplication, RegisteredModel, Stage
 
 State = AppliedView.State
 LONGEST_REASON = 300
@@ -31,11 +31,16 @@ def perform(application: ModelApplication, context: JobContext) -> dict[str, Any
     Raises
     ------
     UserError
-        If the weights are missing or altered, or no view could be read.
+        If the model is retired, its weights are missing or altered, or no view could be read.
     JobStopped
         When asked to stop; the views that are done stay.
     """
     model = application.model
+    if selectors.stage_of(model) == Stage.RETIRED:
+        raise UserError(
+            f"Model {model.number} was retired before this was done. Make it a candidate again, then resume: "
+            "views that are done stay."
+        )
     path = weights.require_intact(model)
     views = AppliedView.objects.filter(application=application)
     with context.atomic():

@@ -92,7 +92,8 @@ def _register(run: Run, points: dict[str, Any]) -> RegisteredModel:
         version=experiment.version,
         data_hash=kept.get("data_hash") or experiment.version.content_hash,
         training_counts=training_counts.count(run),
-        code={"commit": kept.get("commit", ""), "source_hash": kept.get("source_hash", "")},
+        # of the run where it says so: an installation may be updated between launch and run
+        code={name: run.record.get(name, kept.get(name, "")) for name in ("commit", "source_hash")},
         environment=kept.get("environment", {}) | run.record.get("environment", {}),
         seed=run.seed,
         best_epoch=run.best_epoch,

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from tests.webapp import experiment_records
 from tests.webapp.experiments.design_page import NEW, filled, with_arm_change
-from webapp.accounts.models import Project
+from webapp.accounts.models import Project, User
 from webapp.datasets.models import DatasetVersion
+from webapp.experiments import reproducibility, services
 from webapp.experiments.design_difference import compare
 from webapp.experiments.design_input import DesignInput
 from webapp.experiments.models import Experiment, Run
@@ -30,8 +31,47 @@ def test_the_design_is_set_beside_the_experiment_that_is_chosen(client: Client, 
         ("Margin", "superiority", "0.1"),
         ("Seeds", "5", "0"),
         ("Epochs", "1", "arm 1: 1; arm 2: 2; arm 3: 1"),
-        ("Code version", "not launched", rows[-1].now),
+        ("Code version", "not launched", rows[-2].now),
+        ("Environment", "not launched", rows[-1].now),
     ]
+    assert "torch " in rows[-1].now
+
+
+def test_packages_that_differ_from_those_of_a_launched_experiment_are_named(
+    client: Client, version: DatasetVersion, researcher: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.post(NEW, filled(version))
+    services.launch(actor=researcher, experiment=Experiment.objects.get())
+    address, data = reverse("experiments:consequences", args=["study"]), filled(version, compared_with="1")
+    assert [row.label for row in client.post(address, data).context["comparison"].rows] == []
+
+    now = reproducibility.environment()
+    changed = now | {"torch": "99.0", "another": "1.0"}
+    monkeypatch.setattr(reproducibility, "environment", lambda: changed)
+    (row,) = client.post(address, data).context["comparison"].rows
+    assert row.label == "Environment"
+    assert (row.was, row.now) == (f"another none, torch {now['torch']}", "another 1.0, torch 99.0")
+
+
+def test_before_its_launch_a_frozen_design_is_set_beside_an_earlier_experiment(
+    client: Client, version: DatasetVersion, researcher: User
+) -> None:
+    first = reverse("experiments:experiment", args=["study", 1])
+    third = reverse("experiments:experiment", args=["study", 3])
+    client.post(NEW, filled(version, seeds="1"))
+    client.post(NEW, filled(version, seeds="2"))
+    client.post(NEW, filled(version, seeds="3", margin="0.1"))
+
+    def rows(address: str) -> list[tuple[str, str, str]]:
+        found = client.get(address).context["comparison"].rows
+        return [(row.label, row.was, row.now) for row in found if row.was != "not launched"]
+
+    assert "comparison" not in client.get(first).context, "nothing is earlier"
+    assert rows(third) == rows(f"{third}?compare=2") == [("Margin", "superiority", "0.1"), ("Seeds", "2", "3")]
+    assert rows(f"{third}?compare=1") == [("Margin", "superiority", "0.1"), ("Seeds", "1", "3")]
+    assert rows(f"{third}?compare=3") == rows(f"{third}?compare=x") == rows(third), "only what is earlier"
+    services.launch(actor=researcher, experiment=Experiment.objects.get(number=3))
+    assert "comparison" not in client.get(third).context
 
 
 def test_the_panel_says_what_the_test_set_can_show(client: Client, version: DatasetVersion) -> None:

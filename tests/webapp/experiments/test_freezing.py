@@ -14,10 +14,12 @@ from webapp.accounts.models import Project, User
 from webapp.core.errors import NotAllowed, UserError
 from webapp.core.models import AuditEvent
 from webapp.datasets.models import DatasetVersion
-from webapp.experiments import reproducibility, selectors, services
+from webapp.experiments import devices, reproducibility, selectors, services
 from webapp.experiments.design import ArmDesign, ExperimentDesign
 from webapp.experiments.detectable import smallest_difference
 from webapp.experiments.models import Arm, Experiment, Run
+from webapp.jobs import services as jobs
+from webapp.jobs.models import Job
 from webapp.simulations.models import SimulationBatch
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +172,35 @@ def test_an_impossible_question_is_refused(
     assert refused.value.field == field
 
 
+def test_a_design_that_is_not_frozen_is_not_launched(
+    project: Project, researcher: User, version: DatasetVersion
+) -> None:
+    draft = Experiment.objects.create(
+        project=project, number=1, name="N", hypothesis="H", version=version, protocol={}, seeds=[0]
+    )
+    with pytest.raises(UserError, match="freeze its design before it is launched"):
+        services.launch(actor=researcher, experiment=draft)
+    assert not Run.objects.exists()
+
+
+def test_what_is_cancelled_while_a_launch_simulates_starts_no_run_and_comes_back_with_it(
+    frozen: Experiment, researcher: User
+) -> None:
+    batch = services.launch(actor=researcher, experiment=frozen).batch
+    assert batch is not None and batch.job is not None
+    assert set(Run.objects.values_list("state", "job__state")) == {("queued", "waiting")}
+
+    jobs.cancel(actor=researcher, job=batch.job)
+    assert set(Run.objects.values_list("state", "job__state")) == {("cancelled", "cancelled")}
+    assert all("needs its result" in run.error for run in Run.objects.all())
+    with pytest.raises(UserError, match="retry that one first"):
+        jobs.retry(actor=researcher, job=Job.objects.filter(run__isnull=False)[0])
+
+    batch.job.refresh_from_db()
+    jobs.retry(actor=researcher, job=batch.job)
+    assert set(Run.objects.values_list("state", "job__state")) == {("queued", "waiting")}
+
+
 # what must be recorded
 
 
@@ -198,6 +229,16 @@ def test_outside_a_checkout_the_digest_of_the_sources_is_the_code_version(tmp_pa
 
     assert reproducibility.git_commit(tmp_path) == ""
     assert reproducibility.source_hash(tmp_path) != before and len(before) == 64
+
+
+def test_without_its_device_the_launch_is_refused(
+    project: Project, researcher: User, version: DatasetVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "graphics_cards", lambda: ("GPU",))
+    frozen = freeze(project, researcher, version, device="cuda:0")
+    monkeypatch.setattr(devices, "graphics_cards", lambda: ())
+
+    assert "cuda:0 is not on this machine" in refused(frozen, researcher)
 
 
 def test_without_a_package_of_the_environment_the_launch_is_refused(

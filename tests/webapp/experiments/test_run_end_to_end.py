@@ -63,6 +63,7 @@ def test_an_experiment_simulates_trains_predicts_evaluates_and_opens_its_results
     assert (
         plain.record["amount"]["steps"] > 0 and plain.record["source_hash"] == experiment.reproducibility["source_hash"]
     )
+    assert {"scipy", "torch", "device_type"} <= plain.record["environment"].keys() and "commit" in plain.record
     for artifact in plain.artifacts.all():
         assert files.sha256(files.absolute(artifact.file)) == artifact.sha256
     assert {artifact.name for artifact in plain.artifacts.all()} >= {"best.safetensors", "record.json", "outcome.json"}

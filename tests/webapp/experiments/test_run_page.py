@@ -134,6 +134,15 @@ def test_the_events_of_a_training_become_curves_pace_and_samples(run: Run, attem
     assert attempt.job.message.startswith("epoch 1 of 20")
 
 
+def test_within_an_epoch_the_progress_tells_speed_and_loss(run: Run, attempt: JobContext, tmp_path: Path) -> None:
+    metrics = {"images_per_second": 3.51, "training_loss": 0.8421}
+    at = {"epoch": 1, "epochs": 20, "step": 1, "steps": 2}
+    Follower(run, attempt, tmp_path)({"event": "step", **at, "metrics": metrics})
+
+    attempt.job.refresh_from_db()
+    assert attempt.job.message == "epoch 1 of 20, 3.51 images/s, loss of this step 0.842"
+
+
 def test_the_page_shows_speed_loading_and_memory_of_the_newest_epoch(run: Run, client: Client) -> None:
     for epoch, speed in ((1, 2.0), (2, 4.25)):
         metrics = {"images_per_second": speed, "loading_share": 0.031, "memory_bytes": 2.5e9}

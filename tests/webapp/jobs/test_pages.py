@@ -37,7 +37,7 @@ def test_the_list_groups_running_waiting_with_position_and_ended(submit, signed_
     assert (
         page.index("First in line")
         < page.index("Second in line")
-        < page.index("1 job before it starts first. How long is not known yet.")
+        < page.index("1 earlier job goes first. How long is not known yet.")
     )
     assert "File 3 is not an image: remove it." in page
     assert page.count("data-job-cancel") == 2 and page.count("data-job-retry") == 1

@@ -39,7 +39,7 @@ def test_behind_a_training_on_its_device_a_job_says_which_and_how_long(needing) 
     first, second = needing(), needing()
     assert reasons([first, second]) == {
         first.pk: "Waits for cuda:0, which is used by “Training A”. It may start in about 25 min.",
-        second.pk: "Waits for cuda:0, which is used by “Training A”. 1 job before it starts first. "
+        second.pk: "Waits for cuda:0, which is used by “Training A”. 1 earlier job goes first. "
         "It starts in 25 min at the earliest.",
     }
 
@@ -79,7 +79,7 @@ def test_work_of_another_project_counts_and_is_not_named(needing) -> None:
     needing(project=other, name="Another secret")
     said = reason(needing())
     assert said == (
-        "Waits for cuda:0, which is used by work of another project. 1 job before it starts first. "
+        "Waits for cuda:0, which is used by work of another project. 1 earlier job goes first. "
         "It starts in 25 min at the earliest."
     )
 

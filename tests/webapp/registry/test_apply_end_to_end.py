@@ -12,7 +12,7 @@ from webapp.core import files
 from webapp.experiments.models import Prediction, Run
 from webapp.jobs import services as jobs
 from webapp.jobs.execution import run_all_here, run_here
-from webapp.registry import applying
+from webapp.registry import applying, services
 from webapp.registry.models import AppliedFinding, ModelApplication, RegisteredModel
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -69,6 +69,13 @@ def test_a_run_leaves_a_model_that_finds_on_other_cases_what_it_found(monkeypatc
     kept = path.read_bytes()
     path.unlink()
 
+    services.set_stage(actor=researcher, model=model, stage="retired", reason="Superseded.")
+    jobs.retry(actor=researcher, job=job)
+    job.refresh_from_db()
+    refused = run_here(job)
+    assert refused.state == "failed" and "was retired before this was done" in refused.error
+    assert application.views.filter(state="done").count() == 3
+    services.set_stage(actor=researcher, model=model, stage="candidate", reason="Needed to go on.")
     jobs.retry(actor=researcher, job=job)
     job.refresh_from_db()
     assert run_here(job).state == "done", job.error

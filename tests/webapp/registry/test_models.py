@@ -46,6 +46,18 @@ def test_a_model_keeps_what_is_needed_to_say_what_it_is(model: RegisteredModel, 
     assert (entry.stage, entry.actor_name) == (Stage.CANDIDATE, "researcher")
 
 
+def test_a_model_names_the_code_of_its_run_where_that_is_newer_than_the_launch(ended: Experiment) -> None:
+    run = Run.objects.get(arm__experiment=ended, seed=0)
+    own = {"commit": "c" * 40, "source_hash": "d" * 64, "environment": {"scipy": "99.0"}}
+    Run.objects.filter(pk=run.pk).update(record=own)
+    run.refresh_from_db()
+
+    model = registry_records.register(run)
+
+    assert model.code == {"commit": "c" * 40, "source_hash": "d" * 64}
+    assert model.environment["scipy"] == "99.0" and model.environment["numpy"]
+
+
 def test_the_command_registers_complete_runs_once(ended: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = Run.objects.filter(arm__experiment=ended).order_by("seed")
     registry_records.leave_weights(first)
