@@ -183,7 +183,7 @@ def _runs_of_polygons(vertices: Vertices) -> tuple[_Whole, _Whole, _Whole, _Whol
         column = np.repeat(x[upper], lengths) + (row + 0.5 - np.repeat(y[upper], lengths)) * np.repeat(slope, lengths)
         line = place + np.repeat(shift + line_of_row_0[polygon[edge]], lengths)
         sides.append((line, np.ceil(column - 0.5).astype(np.int64)))
-    line, start, end = _runs_between(*sides, int(rows.sum()))
+    line, start, end = _runs_between(sides[0], sides[1], int(rows.sum()))
     polygon = np.repeat(np.arange(sizes.size), rows)[line]
     return polygon, line - line_of_row_0[polygon], start, end
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,10 @@ FindingReason = Literal[
 ]
 LesionResult = Literal["TP", "FN", "unscored"]
 MissReason = Literal["no overlap", "low score", "wrong class", "outside top", "finding taken", "unknown malignancy"]
+_Outcome = TypeVar("_Outcome")
 
-_IMAGES_AT_ONCE = 1024
+_IMAGES_AT_ONCE = 256
+"""So many that the arrays of their outlines stay in the cache of a processor."""
 
 
 class FindingOutcome(NamedTuple):
@@ -111,11 +114,9 @@ def _match_block(images: Sequence[EvaluatedImage], protocol: Protocol) -> list[I
     truth = LesionArrays(images)
     iou = box_iou(found.box, truth.box) if protocol.iou_of == "box" else mask_iou(images, found, truth)
     state = _State.of(found, truth, iou, protocol)
-    findings = _finding_outcomes(state, protocol)
-    return [
-        ImageMatch(tuple(of_findings), tuple(of_lesions))
-        for of_findings, of_lesions in zip(findings, _lesion_outcomes(state), strict=True)
-    ]
+    findings = _by_image(_finding_outcomes(state, protocol), found.counts)
+    lesions = _by_image(_lesion_outcomes(state), truth.counts)
+    return [ImageMatch(*outcomes) for outcomes in zip(findings, lesions, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,8 @@ class _State:
         return cls(found, truth, iou, overlap, eligible, credited, localised, unscored)
 
 
-def _lesion_outcomes(state: _State) -> list[list[LesionOutcome]]:
+def _lesion_outcomes(state: _State) -> list[LesionOutcome]:
+    """Of all images, one after another."""
     kept, above = state.found.kept[:, :, None], state.found.above[:, :, None]
     # in order of precedence: each is a set of findings that would explain the outcome
     explanations: list[tuple[LesionResult, MissReason | None, NDArray[np.bool_]]] = [
@@ -179,12 +181,12 @@ def _lesion_outcomes(state: _State) -> list[list[LesionOutcome]]:
     iou[image, lesion] = state.iou[image, rank[image, lesion], lesion]
     finding = np.full(rank.shape, -1)
     finding[image, lesion] = state.found.order[image, rank[image, lesion]]
+    present = state.truth.present
     return [
-        [
-            LesionOutcome(verdicts[verdict][0], place if place >= 0 else None, verdicts[verdict][1], overlap)
-            for verdict, place, overlap in zip(*row, strict=True)
-        ]
-        for row in _rows(state.truth.counts, chosen, finding, iou)
+        LesionOutcome(verdicts[verdict][0], place if place >= 0 else None, verdicts[verdict][1], overlap)
+        for verdict, place, overlap in zip(
+            chosen[present].tolist(), finding[present].tolist(), iou[present].tolist(), strict=True
+        )
     ]
 
 
@@ -201,7 +203,8 @@ _VERDICTS: tuple[tuple[FindingResult, FindingReason | None], ...] = (
 """Outcomes of a finding; later ones take precedence."""
 
 
-def _finding_outcomes(state: _State, protocol: Protocol) -> list[list[FindingOutcome]]:
+def _finding_outcomes(state: _State, protocol: Protocol) -> list[FindingOutcome]:
+    """Of all images, one after another, in the order of the input."""
     credited, eligible, near, localised = (
         _best(pairs, state.iou) for pairs in (state.credited, state.eligible, state.overlap, state.localised)
     )
@@ -221,21 +224,16 @@ def _finding_outcomes(state: _State, protocol: Protocol) -> list[list[FindingOut
     image, rank = np.nonzero(lesion >= 0)
     iou[image, rank] = state.iou[image, rank, lesion[image, rank]]
     # from the order of scores to that of the input
-    columns = [np.empty_like(values) for values in (verdict, lesion, iou, localised)]
-    for column, values in zip(columns, (verdict, lesion, iou, localised), strict=True):
+    columns = []
+    for values in (verdict, lesion, iou, localised):
+        column = np.empty_like(values)
         np.put_along_axis(column, state.found.order, values, axis=1)
+        columns.append(column[state.found.present].tolist())
     return [
-        [
-            FindingOutcome(
-                _VERDICTS[code][0],
-                _VERDICTS[code][1],
-                place if place >= 0 else None,
-                overlap,
-                at if at >= 0 else None,
-            )
-            for code, place, overlap, at in zip(*row, strict=True)
-        ]
-        for row in _rows(state.found.counts, *columns)
+        FindingOutcome(
+            _VERDICTS[code][0], _VERDICTS[code][1], place if place >= 0 else None, overlap, at if at >= 0 else None
+        )
+        for code, place, overlap, at in zip(*columns, strict=True)
     ]
 
 
@@ -246,7 +244,6 @@ def _best(pairs: NDArray[np.bool_], iou: NDArray[np.float64]) -> NDArray[np.intp
     return np.where(pairs.any(axis=2), np.where(pairs, iou, -1.0).argmax(axis=2), -1)
 
 
-def _rows(counts: NDArray[np.intp], *columns: NDArray[Any]) -> Iterator[tuple[list[Any], ...]]:
-    """The values of each image, as many as it has."""
-    for count, *values in zip(counts.tolist(), *(column.tolist() for column in columns), strict=True):
-        yield tuple(row[:count] for row in values)
+def _by_image(outcomes: list[_Outcome], counts: NDArray[np.intp]) -> list[tuple[_Outcome, ...]]:
+    """The outcomes of each image, as many as it has."""
+    return [tuple(outcomes[start:end]) for start, end in pairwise([0, *np.cumsum(counts).tolist()])]
