@@ -87,6 +87,18 @@ class ImageMatch(NamedTuple):
 def match(targets: Sequence[LesionTarget], findings: Sequence[Finding], protocol: Protocol) -> ImageMatch:
     """Match the findings of one image with its lesions.
 
+    A finding is kept when its score is above the threshold and among the best `protocol.top`; a pair is eligible when
+    its IoU is above the threshold and the classes agree; `assignment.assign` credits. Score, IoU and class rule are
+    those of Van Camp et al. 2024, section 2.3. Without lesions every kept finding is false; without findings every
+    lesion is missed; a box without area overlaps nothing.
+
+    Parameters
+    ----------
+    targets : sequence of LesionTarget
+    findings : sequence of Finding
+        In any order; equal scores go to the earlier one.
+    protocol : Protocol
+
     Raises
     ------
     EvaluationError

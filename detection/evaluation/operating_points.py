@@ -78,12 +78,13 @@ def youden(labels: ArrayLike, scores: ArrayLike, *, legacy_strict: bool = False)
     """The threshold with the largest sensitivity + specificity - 1 (Youden 1950); among equals the highest.
 
     Choose it on training or validation rows, never on the test set. Beuque et al. 2023 apply the threshold with
-    ">", which loses the very row that defines it; `legacy_strict` reports what that gives.
+    ">", which loses the very row that defines it; `legacy_strict` reports what that gives. Without rows or with one
+    class there is no threshold, and a reason. The index is never below 0: the lowest score calls every row positive.
 
     Raises
     ------
     EvaluationError
-        If the lengths differ, a label is neither 0 nor 1, or a score is not a number.
+        If the lengths differ, a label is neither 0 nor 1, or a score is not a finite number.
     """
     points = _points(labels, scores)
     if isinstance(points, OperatingPoint):
