@@ -142,7 +142,7 @@ def test_a_look_is_not_counted_where_its_line_of_the_audit_cannot_be_written(
 
 
 def test_an_export_counts_as_a_look_and_a_list_of_cases_is_written_down(client: Client, ended: Experiment) -> None:
-    client.get(address("csv"))
+    assert client.get(address("csv")).getvalue()
     run = Run.objects.order_by("pk").first()
     assert run is not None
     client.get(address("cases", **names_of_cases(run)))
@@ -165,7 +165,10 @@ def test_members_read_outsiders_find_nothing_and_strangers_sign_in(
     for role in ("observer", "outsider"):
         client = Client()
         client.force_login(records.make_member(project if role == "observer" else None, role))
-        status[role] = client.get(wanted).status_code
+        answer = client.get(wanted)
+        status[role] = answer.status_code
+        # a file that is sent is closed when all of it is read
+        assert b"".join(answer)
 
     assert status == {"observer": 200, "outsider": 404}
     assert Client().get(wanted).status_code == 302
@@ -251,7 +254,7 @@ def test_several_seeds_give_a_marker_each_and_a_line_through_their_median(
     for arm in range(2):
         assert line["y"][arm] == sorted(markers["y"][3 * arm : 3 * arm + 3])[1]
     page = client.get(address("experiment")).content.decode()
-    assert "median of 3 seeds" in page and "One seed:" not in page
+    assert "3 seeds an arm, lines join their medians" in page and "One seed:" not in page
 
 
 def test_a_single_seed_is_warned_about(client: Client, ended: Experiment) -> None:
