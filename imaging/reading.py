@@ -126,12 +126,24 @@ def pair_of(
             chest_wall=first.chest_wall,
             implant=True if second.implant else first.implant,
             padding=first.padding,
-            notes=tuple(
-                f"{name} image: {note}"
-                for name, image in (("low-energy", first), ("recombined", second))
-                for note in image.notes
+            notes=(
+                *(
+                    f"{name} image: {note}"
+                    for name, image in (("low-energy", first), ("recombined", second))
+                    for note in image.notes
+                ),
+                *_depths(first, second),
             ),
         ),
+    )
+
+
+def _depths(first: StoredImage, second: StoredImage) -> tuple[str, ...]:
+    if first.bits_stored == second.bits_stored:
+        return ()
+    return (
+        f"the low-energy image has {first.bits_stored} bits and the recombined image {second.bits_stored}: both are "
+        "taken on the larger scale, where the other uses its lower part only",
     )
 
 

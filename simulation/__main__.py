@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (SimulationError, ImagingError, FileExistsError, ValueError) as error:
+    except (SimulationError, ImagingError, OSError, ValueError) as error:
         code = getattr(error, "code", type(error).__name__)
         print(f"{code}: {error}", file=sys.stderr)
         return 1

@@ -69,6 +69,8 @@ class BatchPlan:
     measured: Measured = field(default_factory=Measured)
 
     def __post_init__(self) -> None:
+        if not self.hosts:
+            raise InvalidSettings("a batch needs at least one host")
         if (self.count is None) == (self.per_host is None):
             raise InvalidSettings("give either the number of cases in all or of each host")
         if (self.count or self.per_host or 0) < 1:

@@ -155,12 +155,6 @@ def draw_calcification(
     return Calcification(float(x), float(y), form, diameter, aspect, density, body)
 
 
-def round_calcification(x: float, y: float, diameter_mm: float, *, density: float = 1.0) -> Calcification:
-    """A solid ball, for oracles: its thickness and volume are known."""
-    ball = Spheroid((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), diameter_mm / 2, diameter_mm / 2)
-    return Calcification(float(x), float(y), "punctate", diameter_mm, 1.0, density, (ball,))
-
-
 def lateral_scale(spacing_mm: float) -> float:
     """Factor that keeps particles at least about two pixels wide on coarse pixels.
 

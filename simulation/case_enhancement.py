@@ -8,7 +8,7 @@ from typing import Any
 from simulation.attempt import Attempt, Stream
 from simulation.calcification import Malignancy
 from simulation.enhancement import ContrastDistribution
-from simulation.errors import InvalidSettings
+from simulation.errors import InvalidSettings, UnusableInput
 from simulation.host import Host
 from simulation.placement import Placement
 from simulation.recombined_edit import EditSettings, Enhancement, calcification_trace, edge_sigma, enhance
@@ -38,6 +38,8 @@ def enhance_case(
     ------
     InvalidSettings
         If iodine or the trace of calcifications is asked for on a system whose gain is not known.
+    UnusableInput
+        If the recombined image holds no tissue inside or around the outline.
     """
     distribution = contrast or ContrastDistribution.prior(malignancy)
     wanted = partner.contrast if partner else distribution.sample(stream("contrast"))
@@ -61,19 +63,24 @@ def enhance_case(
         ghost = ((slice(row0, row1), slice(column0, column1)), trace)
     mask = attempt.outline.mask
     on = settings.insertion == "on"  # a control keeps in its placement what was drawn, and shows none of it
-    done = enhance(
-        host.recombined,
-        mask,
-        wanted if on else None,
-        maximum=host.maximum,
-        settings=edit,
-        rng=stream("enhancement"),
-        rounding=stream("enhancement", "rounding"),
-        form=form,
-        profile=host.profile,
-        ghost=ghost if on else None,
-        codes=host.recombined_codes,
-    )
+    try:
+        done = enhance(
+            host.recombined,
+            mask,
+            wanted if on else None,
+            maximum=host.maximum,
+            settings=edit,
+            rng=stream("enhancement"),
+            rounding=stream("enhancement", "rounding"),
+            form=form,
+            profile=host.profile,
+            ghost=ghost if on else None,
+            codes=host.recombined_codes,
+        )
+    except ValueError as error:
+        raise UnusableInput(
+            f"the recombined image is empty where the cluster lies ({error}); check that the pair is complete"
+        ) from error
     used = edge_sigma(mask, sigma) if edit.blend == "gain" else sigma
     record = {
         "distribution": "prior" if distribution.is_prior else distribution.to_json(),

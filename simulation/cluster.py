@@ -136,8 +136,8 @@ def grow_cluster(
                 break
             radius *= GROWTH
             continue
-        weights = np.exp(0.5 * (preference[options] - preference[options].max()))
-        pick = int(options[np.searchsorted(np.cumsum(weights), rng.random() * weights.sum())])
+        chance = np.cumsum(np.exp(0.5 * (preference[options] - preference[options].max())))
+        pick = int(options[np.searchsorted(chance, rng.random() * chance[-1])])
         chosen.append(pick)
         distance = np.hypot(*(available - available[pick]).T)
         nearest, farthest = np.minimum(nearest, distance), np.maximum(farthest, distance)

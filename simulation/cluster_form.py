@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from imaging.pair import ViewPosition
 from simulation.calcification import Calcification, draw_calcification
+from simulation.cluster import WEDGE_HALF_ANGLE_DEG
 from simulation.cluster_parameters import ClusterParameters, Morphology
 from simulation.cluster_plan import ClusterPlan, particle_morphology
 from simulation.errors import InvalidSettings
@@ -201,7 +202,9 @@ def draw_form(rng: np.random.Generator, plan: ClusterPlan, parameters: ClusterPa
         directions = np.full(plan.count, axis)
     elif plan.pattern == "segmental":  # a wedge whose tip points to the nipple, along x
         places[:, 0] = radius * (1 - 2 * np.sqrt(rng.uniform(0, 1, plan.count)))
-        places[:, 1] = (radius - places[:, 0]) * np.tan(np.deg2rad(25)) * rng.uniform(-1, 1, plan.count)
+        places[:, 1] = (
+            (radius - places[:, 0]) * np.tan(np.deg2rad(WEDGE_HALF_ANGLE_DEG)) * rng.uniform(-1, 1, plan.count)
+        )
         directions = np.arctan2(-places[:, 1], radius - places[:, 0])
     return form_from_view(rng, plan, parameters, in_plane_mm=places, directions=directions, view_position="CC")
 
@@ -217,7 +220,9 @@ def _depths(rng: np.random.Generator, places: NDArray[np.float64], plan: Cluster
         slope = float(np.tan(np.deg2rad(rng.uniform(-35, 35))))
         depth = slope * (places @ axis) + radius / 10 * rng.standard_normal(count)
     elif plan.pattern == "segmental":
-        width = np.clip(places[:, 0].max() - places[:, 0], 0.1 * radius, None) * np.tan(np.deg2rad(25))
+        width = np.clip(places[:, 0].max() - places[:, 0], 0.1 * radius, None) * np.tan(
+            np.deg2rad(WEDGE_HALF_ANGLE_DEG)
+        )
         depth = width * rng.uniform(-1, 1, count)
     else:
         # the farthest place may lie outside the ball by a rounding error

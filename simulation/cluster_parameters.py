@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from typing import Any, Literal, get_args
 
 from simulation.errors import InvalidSettings
@@ -83,7 +84,8 @@ class ClusterParameters:
                 )
         for name, known in (("patterns", get_args(Pattern)), ("morphologies", get_args(Morphology))):
             weights = dict(getattr(self, name))
-            if not set(weights) <= set(known) or min(weights.values(), default=-1) < 0 or sum(weights.values()) <= 0:
+            numbers = [weight for weight in weights.values() if isinstance(weight, int | float) and 0 <= weight < inf]
+            if not set(weights) <= set(known) or len(numbers) < len(weights) or sum(numbers) <= 0:
                 raise InvalidSettings(
                     f"cluster parameters: {name} needs probabilities, not all zero, of {', '.join(known)}"
                 )

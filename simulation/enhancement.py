@@ -153,7 +153,7 @@ class ContrastDistribution:
         Raises
         ------
         InvalidSettings
-            If the schema, the class or the form is another one.
+            If the schema, the class or the form is another one, or the values are no finite numbers.
         """
         values = json.loads(body) if isinstance(body, str) else body
         if values.get("schema") != SCHEMA or values.get("malignancy") not in ("benign", "malignant"):
@@ -161,7 +161,15 @@ class ContrastDistribution:
         form = values.get("form", "ratio")
         if form not in FORMS:
             raise InvalidSettings(f"contrast distribution: form is {form!r}; expected {', '.join(FORMS)}")
-        return cls(values["malignancy"], tuple(float(v) for v in values["values"]), float(values["bandwidth"]), form)
+        try:
+            numbers, bandwidth = tuple(float(v) for v in values["values"]), float(values["bandwidth"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidSettings(f"contrast distribution: values and bandwidth must be numbers ({error})") from error
+        if not np.isfinite([*numbers, bandwidth]).all() or bandwidth < 0:
+            raise InvalidSettings(
+                "contrast distribution: values and bandwidth must be finite, the bandwidth not below 0"
+            )
+        return cls(values["malignancy"], numbers, bandwidth, form)
 
 
 def ring(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ MINIMUM_BREAST_CM2 = 20.0
 SMALL_AREA_CM2 = 20.0
 SMALL_COUNT = 15
 MOST_CROWDED = 0.5
+SPACING_MM = (0.02, 2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,12 +234,21 @@ def _without_crowds(
 def _spacing(pair: CEMPair, settings: SimulationSettings) -> tuple[float, list[str]]:
     if pair.spacing_mm is None:
         spacing = settings.assumed_long_side_mm / max(pair.shape)
+        if not SPACING_MM[0] <= spacing <= SPACING_MM[1]:
+            raise UnusableInput(
+                f"{pair.shape[0]} x {pair.shape[1]} pixels without a stated size; a long side of "
+                f"{settings.assumed_long_side_mm:g} mm would make them {spacing:g} mm wide, and {SPACING_MM[0]:g} to "
+                f"{SPACING_MM[1]:g} mm are expected"
+            )
         return spacing, [
             f"no pixel size stated: {spacing:.4f} mm, as if the long side showed {settings.assumed_long_side_mm:g} mm"
         ]
     row, column = pair.spacing_mm
-    if not (0.02 <= row <= 2 and abs(row - column) <= 0.01 * row):
-        raise UnusableInput(f"pixel size {row:g} x {column:g} mm; square pixels of 0.02 to 2 mm are expected")
+    if not (SPACING_MM[0] <= row <= SPACING_MM[1] and abs(row - column) <= 0.01 * row):
+        raise UnusableInput(
+            f"pixel size {row:g} x {column:g} mm; square pixels of {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm are "
+            "expected"
+        )
     return float(row), []
 
 

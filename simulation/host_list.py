@@ -198,11 +198,14 @@ def _from_phantoms(path: Path) -> Iterator[_Found]:
         raise InvalidHostList(f"{path.name} is not JSON") from error
     if not isinstance(body, dict) or body.get("schema") != PHANTOM_SCHEMA:
         raise InvalidHostList(f"{path.name} is no phantom manifest ({PHANTOM_SCHEMA}); give a CSV file of hosts")
-    for patient in body["patients"]:
-        for view in patient["views"]:
-            if not view["lesions"]:
-                files = path.parent / view["low_energy"], path.parent / view["recombined"]
-                yield patient["patient"], view["laterality"], HostView(view["view"], *files)
+    try:
+        for patient in body["patients"]:
+            for view in patient["views"]:
+                if not view["lesions"]:
+                    files = path.parent / view["low_energy"], path.parent / view["recombined"]
+                    yield patient["patient"], view["laterality"], HostView(view["view"], *files)
+    except (KeyError, TypeError) as error:
+        raise InvalidHostList(f"{path.name} is no complete phantom manifest; make the phantoms again") from error
 
 
 def _from_dicom(folder: Path) -> Iterator[_Found]:

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,19 +149,22 @@ def load(row: LesionRow, kind: str) -> LesionView:
 
 
 def _from_csv(path: Path) -> list[LesionRow]:
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        names = reader.fieldnames or []
-        unknown = sorted(set(names) - set(COLUMNS))
-        if unknown:
-            raise UnreadableLesions(f"{path.name}: unknown columns {', '.join(unknown)}; known: {', '.join(COLUMNS)}")
-        if "patient" not in names or not {"low_energy", "recombined"} & set(names):
-            raise UnreadableLesions(f"{path.name}: the columns patient and low_energy or recombined are needed")
-        return list(_lines(reader, path))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            names, lines = reader.fieldnames or [], list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableLesions(f"{path.name} is not a CSV file in UTF-8 ({error})") from error
+    unknown = sorted(set(names) - set(COLUMNS))
+    if unknown:
+        raise UnreadableLesions(f"{path.name}: unknown columns {', '.join(unknown)}; known: {', '.join(COLUMNS)}")
+    if "patient" not in names or not {"low_energy", "recombined"} & set(names):
+        raise UnreadableLesions(f"{path.name}: the columns patient and low_energy or recombined are needed")
+    return list(_rows(lines, path))
 
 
-def _lines(reader: csv.DictReader[str], path: Path) -> Iterator[LesionRow]:
-    for number, line in enumerate(reader, 2):
+def _rows(lines: list[dict[str, str]], path: Path) -> Iterator[LesionRow]:
+    for number, line in enumerate(lines, 2):
         name = f"{path.name} line {number}"
         values = {column: (line.get(column) or "").strip() for column in COLUMNS}
         if not values["patient"]:
@@ -196,12 +200,15 @@ def _lines(reader: csv.DictReader[str], path: Path) -> Iterator[LesionRow]:
 def _polygons(values: dict[str, str]) -> tuple[tuple[tuple[float, float], ...], ...]:
     """Polygons of a line, or the polygon of its circle."""
     if values["polygons"]:
-        return tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in json.loads(values["polygons"]))
+        found = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in json.loads(values["polygons"]))
+        if any(len(polygon) < 3 for polygon in found) or not np.isfinite([*chain.from_iterable(found)]).all():
+            raise ValueError("polygons need at least three points each, of finite numbers of pixels")
+        return found
     if not values["radius"]:
         return ()
     x, y, radius = (float(values[column]) for column in ("x", "y", "radius"))
-    if radius <= 0:
-        raise ValueError(f"radius is {radius:g}; a positive number of pixels is expected")
+    if not (radius > 0 and np.isfinite([x, y, radius]).all()):
+        raise ValueError(f"x, y and radius are {x:g}, {y:g} and {radius:g}; pixels and a positive radius are expected")
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     return (tuple((float(x + radius * np.cos(a)), float(y + radius * np.sin(a))) for a in turn),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from simulation.settings import SimulationSettings
@@ -55,6 +55,5 @@ _PRESETS = (
 
 
 def presets() -> dict[str, SimulationPreset]:
-    """Presets by name, the default first; a preset for a setting that is not there is left out."""
-    known = {field.name for field in fields(SimulationSettings)}
-    return {preset.name: preset for preset in _PRESETS if set(preset.changes) <= known}
+    """Presets by name, the default first."""
+    return {preset.name: preset for preset in _PRESETS}

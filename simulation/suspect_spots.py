@@ -41,7 +41,7 @@ class Spots:
 
 
 def bright_spots(image: NDArray[Any], breast: NDArray[np.bool_], spacing_mm: float) -> Spots | None:
-    """Compact bright spots with a contrast above five.
+    """Compact bright spots with a contrast above four.
 
     A difference of Gaussians (0.15 and 0.6 mm) against the mean absolute difference around it; ridges, which vessels
     and ligaments make, are told by the ratio of the two curvatures.

@@ -17,7 +17,6 @@ from simulation.vendor import VendorProfile
 BITS_STORED = 12
 MAXIMUM = 2**BITS_STORED - 1
 RECOMBINED_OFFSET = 1800.0
-RECOMBINED_GAIN = 11000.0
 _SKIN_MM = 1.2
 
 
@@ -73,7 +72,8 @@ def recombined_image(
     below = float(residual[(distance > _SKIN_MM) & (distance < 3 * _SKIN_MM)].mean())
     fade = np.clip(distance / np.float32(_SKIN_MM) - np.float32(0.4), 0, 1)
     residual = np.float32(below) + fade * (residual - np.float32(below))
-    shown = np.float32(RECOMBINED_OFFSET) + np.float32(RECOMBINED_GAIN) * (residual - np.float32(middle))
+    assert profile.recombined_gain is not None
+    shown = np.float32(RECOMBINED_OFFSET) + np.float32(profile.recombined_gain) * (residual - np.float32(middle))
     image = np.zeros(form.mask.shape, np.uint16)
     image[box] = np.clip(np.rint(shown), 1, MAXIMUM).astype(np.uint16) * mask
     return image

@@ -87,7 +87,7 @@ def tissue(breast: Breast, form: Outline, view: ViewPosition, spacing_mm: float,
     gland *= form.mask[box]
     iodine *= form.mask[box]
     filled = Tissue(np.zeros(form.mask.shape, np.float32), np.zeros(form.mask.shape, np.float32))
-    # bicubic enlargement can undershoot at strong edges
+    # strands and vessels lie over each other: gland is never thicker than the breast
     filled.gland_cm[box] = np.clip(gland, 0, np.maximum(thickness, 0.25))
     filled.iodine[box] = np.maximum(iodine, 0)
     return filled

@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from simulation.randomness import generator
-from simulation.realism.statistics import RESAMPLES, Estimate, Sample, two_sample_estimate
+from simulation.realism.statistics import RESAMPLES, Estimate, Sample, estimate, two_sample_estimate
 
 FOLDS = 5
 
@@ -130,7 +130,7 @@ def classifier_test(
         synthetic.patient_count,
         two_sample_estimate(auc, *sides["forest"], resamples=resamples, seed=seed),
         two_sample_estimate(auc, *sides["regression"], resamples=resamples, seed=seed),
-        _nearest_neighbour(real, synthetic, seed),
+        _nearest_neighbour(real, synthetic, resamples, seed),
         null_half_width(real.size, synthetic.size),
     )
 
@@ -166,8 +166,8 @@ def null_half_width(real: int, synthetic: int) -> float:
     return float(1.96 * np.sqrt((real + synthetic + 1) / (12 * real * synthetic)))
 
 
-def _nearest_neighbour(real: Sample, synthetic: Sample, seed: int) -> Estimate:
-    """Leave-one-patient-out 1-nearest-neighbour accuracy on equal numbers, Wilson interval."""
+def _nearest_neighbour(real: Sample, synthetic: Sample, resamples: int, seed: int) -> Estimate:
+    """Leave-one-patient-out 1-nearest-neighbour accuracy on equal numbers."""
     rng = generator(seed, "realism", "nearest")
     n = min(real.size, synthetic.size)
     picked = [rng.permutation(side.size)[:n] for side in (real, synthetic)]
@@ -176,8 +176,7 @@ def _nearest_neighbour(real: Sample, synthetic: Sample, seed: int) -> Estimate:
     groups = np.concatenate([real.patients[picked[0]], synthetic.patients[picked[1]]])
     labels = np.repeat([0, 1], n)
     right = _same_label(values, labels, groups)
-    interval = stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return Estimate(float(right.mean()), float(interval.low), float(interval.high))
+    return estimate(lambda values: float(values.mean()), Sample.of(right, groups), resamples=resamples, seed=seed)
 
 
 def _same_label(

@@ -29,7 +29,8 @@ from imaging.dicom import decode
 from imaging.dicom_writing import write_pair
 from imaging.errors import PairMismatch, TooLarge, UnreadableFile, UnsupportedPixels
 from imaging.pair import CEMPair
-from imaging.reading import read_pair, read_pixels
+from imaging.reading import pair_of, read_pair, read_pixels
+from imaging.stored_image import StoredImage
 from tests.imaging.written_files import Write, changed
 
 NATIVE = {
@@ -213,6 +214,15 @@ def test_a_pair_is_read_with_its_facts(pair: CEMPair, identity: object, tmp_path
     assert np.array_equal(found.low_energy, pair.low_energy)
     assert np.array_equal(found.recombined, pair.recombined)
     assert (found.spacing_mm, found.bits_stored, found.vendor) == ((0.1, 0.1), 12, "ge-essential")
+
+
+def test_images_of_different_depth_share_the_larger_scale_and_that_is_noted(pair: CEMPair) -> None:
+    low = StoredImage(pair.low_energy, 12, None, "MONOCHROME2")
+    recombined = StoredImage(pair.recombined, 14, None, "MONOCHROME2")
+    found = pair_of(low, recombined, laterality="L", view_position="MLO")
+    assert found.bits_stored == 14
+    assert any("12 bits" in note and "14" in note for note in found.facts.notes)
+    assert pair_of(low, low, laterality="L", view_position="MLO").facts.notes == ()
 
 
 def test_images_that_contradict_their_view_are_refused(pair: CEMPair, identity: object, tmp_path: Path) -> None:

@@ -225,6 +225,18 @@ def test_a_line_that_cannot_be_used_is_named(hosts: Path, change: dict[str, str]
         read_hosts(_list(hosts.with_name("wrong.csv"), lines))
 
 
+@pytest.mark.parametrize("body", [{}, {"patients": 3}, {"patients": [{"patient": "P", "views": [{"lesions": []}]}]}])
+def test_a_phantom_manifest_that_is_not_complete_is_refused(tmp_path: Path, body: dict[str, object]) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": "cemlab.phantom/1"} | body))
+    with pytest.raises(InvalidHostList, match="no complete phantom manifest"):
+        read_hosts(tmp_path)
+
+
+def test_a_batch_needs_hosts() -> None:
+    with pytest.raises(InvalidSettings, match="at least one host"):
+        BatchPlan((), "benign", 1, count=3)
+
+
 def test_a_list_without_a_needed_column_is_refused(hosts: Path) -> None:
     path = hosts.with_name("columns.csv")
     path.write_text("patient,view\nP1,CC\n")

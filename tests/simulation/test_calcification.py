@@ -15,11 +15,11 @@ from simulation.calcification import (
     lateral_scale,
     reach_px,
     render,
-    round_calcification,
 )
 from simulation.particle import half_extent
+from tests.simulation.solid_balls import solid_ball
 
-ROUND = round_calcification(20.0, 20.0, 0.8)
+ROUND = solid_ball(20.0, 20.0, 0.8)
 
 
 def test_a_sphere_casts_the_mean_transmission_of_its_chords() -> None:
@@ -35,14 +35,14 @@ def test_a_sphere_casts_the_mean_transmission_of_its_chords() -> None:
 
 
 def test_a_shift_by_whole_pixels_shifts_the_drawing() -> None:
-    moved = round_calcification(23.0, 18.0, 0.8)
+    moved = solid_ball(23.0, 18.0, 0.8)
     first = render([ROUND], (40, 40), spacing_mm=0.1, attenuation_per_mm=1.0).tau
     second = render([moved], (40, 40), spacing_mm=0.1, attenuation_per_mm=1.0).tau
     assert np.allclose(np.roll(first, (-2, 3), (0, 1)), second)
 
 
 def test_the_centre_of_mass_is_where_it_was_asked_for() -> None:
-    place = round_calcification(20.3, 17.8, 0.6)
+    place = solid_ball(20.3, 17.8, 0.6)
     tau = render([place], (40, 40), spacing_mm=0.1, attenuation_per_mm=0.1).tau
     rows, columns = np.mgrid[:40, :40] + 0.5
     assert (tau * columns).sum() / tau.sum() == pytest.approx(20.3, abs=0.02)

@@ -33,6 +33,8 @@ def test_parameters_survive_json(malignancy: str) -> None:
         ({"patterns": {"diffuse": 1.0}}, "patterns"),
         ({"morphologies": {"punctate": 0.0}}, "morphologies"),
         ({"patterns": [1]}, "patterns"),
+        ({"patterns": {"grouped": "often"}}, "patterns"),
+        ({"morphologies": {"punctate": float("inf")}}, "morphologies"),
         ({"malignancy": "unsure"}, "class"),
         ({"extra": 1}, "extra"),
     ],

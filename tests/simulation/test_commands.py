@@ -149,6 +149,14 @@ def test_a_refusal_is_one_line_with_its_code_and_no_identity(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_cannot_be_written_to_is_told(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert _insert(files, tmp_path / "taken" / "out") == 1
+    assert capsys.readouterr().err.startswith("NotADirectoryError: ")
+
+
 def test_a_synthetic_view_is_no_host(
     files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -158,6 +158,22 @@ def test_too_few_or_impossible_values_are_refused(values) -> None:
         ContrastDistribution.fit(values, "benign")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": None},
+        {"values": [1.1, "high"]},
+        {"values": [1.1, float("nan")]},
+        {"bandwidth": -1},
+        {"bandwidth": []},
+    ],
+)
+def test_a_file_whose_values_are_no_numbers_is_refused(change: dict) -> None:
+    body = ContrastDistribution.fit([1.0, 1.1, 1.2], "benign").to_json()
+    with pytest.raises(InvalidSettings, match="bandwidth"):
+        ContrastDistribution.from_json(body | change)
+
+
 def test_a_foreign_file_is_refused() -> None:
     with pytest.raises(InvalidSettings, match="schema"):
         ContrastDistribution.from_json({"schema": "else", "malignancy": "benign"})

@@ -200,6 +200,20 @@ def test_tiny_breast_is_refused(host: PhantomView) -> None:
         prepared(tiny)
 
 
+@pytest.mark.parametrize("side", [8, 60])
+def test_a_picture_too_small_for_any_size_of_its_pixels_is_refused(side: int) -> None:
+    y, x = np.mgrid[:side, :side]
+    low = np.where(x < side / 2, 200 + y % 3, 0).astype(np.uint8)
+    with pytest.raises(errors.UnusableInput, match="without a stated size"):
+        prepared(CEMPair(low, low, "L", "CC", None, 8))
+
+
+def test_a_recombined_image_without_tissue_is_refused(host: PhantomView) -> None:
+    empty = dataclasses.replace(host.pair, recombined=np.zeros_like(host.pair.recombined))
+    with pytest.raises(errors.UnusableInput, match="recombined image is empty"):
+        simulate(empty, malignancy="malignant", seed=1, lesion_free=True, settings=QUICK)
+
+
 def test_small_permitted_area_takes_half_cells_and_at_most_fifteen_calcifications() -> None:
     pair = drawn()
     keep = np.ones(pair.shape, bool)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulation.calcification import Calcification, render, round_calcification
+from simulation.calcification import Calcification, render
 from simulation.calibration import Calibration
 from simulation.display_curve import to_grey, to_logit
 from simulation.insertion import insert_calcifications, insert_within_limits
 from simulation.template import log_template
 from simulation.vendor import PROFILES, profile_of
+from tests.simulation.solid_balls import solid_ball
 
 A = PROFILES["phantom-a"]
 LUT = Calibration("lut", 0.24)
@@ -25,7 +26,7 @@ def particles(
 ) -> list[Calcification]:
     rng = np.random.default_rng(5)
     return [
-        round_calcification(
+        solid_ball(
             centre[0] + float(rng.uniform(-spread, spread)),
             centre[1] + float(rng.uniform(-spread, spread)),
             float(rng.uniform(0.3, 0.6)),

@@ -147,6 +147,21 @@ def test_a_classifier_cannot_tell_equal_lesions_and_tells_others() -> None:
     assert min(other.forest.low, other.regression.low, other.nearest.low) > 0.65
 
 
+def test_the_interval_of_the_nearest_neighbour_goes_over_patients() -> None:
+    """Ten equal lesions of each patient say no more than one of each."""
+    rng = np.random.default_rng(11)
+
+    def width(each: int) -> float:
+        values = [np.repeat(side, each, axis=0) for side in (one, other)]
+        sides = [Sample.of(rows, patients(30, each)) for rows in values]
+        sides[1] = Sample.of(values[1], [f"s{name}" for name in patients(30, each)])
+        found = classifier_test("x", *sides, trees=5, resamples=200).nearest
+        return found.high - found.low
+
+    one, other = rng.standard_normal((30, 3)), rng.standard_normal((30, 3))
+    assert width(10) == pytest.approx(width(1), rel=0.25)
+
+
 def test_a_classifier_that_knows_the_patient_gains_nothing() -> None:
     """Every patient has a signature; with patients split over folds it would be learnt as real or synthetic."""
     rng = np.random.default_rng(8)
