@@ -12,8 +12,12 @@ from scipy import special, stats
 
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.hypothesis_tests import TestResult
-from detection.evaluation.intervals import Interval, undefined
+from detection.evaluation.intervals import Interval, checked_level, undefined
 from detection.evaluation.ranked_pairs import checked
+from detection.evaluation.resampling import Units
+
+_NO_VARIANCE = 1e-24
+"""One pair of 50,000 rows in the wrong order gives more; contributions of patients that cancel out leave rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,8 @@ class AUCCovariance:
         (Pepe 2003, section 5.2). Undefined where the AUC is 0 or 1 or has no variance.
         """
         value, variance = float(self.values[index]), float(self.covariance[index, index])
-        if not 0 < value < 1 or variance <= 0:
+        checked_level(level)
+        if not 0 < value < 1 or variance <= _NO_VARIANCE:
             reason = "interval undefined: the classes are fully apart or every score is the same"
             return Interval(value, None, None, self.n, self.method, reason=reason, units=self.units, level=level)
         quantile = float(stats.t.ppf((1 + level) / 2, self.units - 1))
@@ -55,6 +60,7 @@ class AUCCovariance:
 
     def difference(self, first: int = 0, second: int = 1, *, level: float = 0.95) -> tuple[Interval, TestResult]:
         """AUC of the first score minus that of the second, with its interval and test (normal)."""
+        checked_level(level)
         value = float(self.values[first] - self.values[second])
         spread = self.covariance[first, first] + self.covariance[second, second] - 2 * self.covariance[first, second]
         # the same ranks give 0 up to rounding
@@ -121,17 +127,22 @@ def obuchowski(labels: ArrayLike, *scores: ArrayLike, groups: Sequence[str]) -> 
     Returns
     -------
     AUCCovariance, or an undefined `Interval` where a class has rows in fewer than two groups.
+
+    Raises
+    ------
+    EvaluationError
+        As `delong`, or if there is not the name of one group for each row.
     """
     positive, values = _rows(labels, scores)
     if len(groups) != positive.size:
         raise EvaluationError(f"AUC: expected a group for each of {positive.size} rows, found {len(groups)}.")
-    group = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    units = Units(groups)
+    group, total = units.row, len(units)
     with_positive, with_negative = len(np.unique(group[positive])), len(np.unique(group[~positive]))
     if min(with_positive, with_negative) < 2:
         one = 0 in (with_positive, with_negative)
         return undefined("one class" if one else "a class has rows in one patient", n=positive.size)
     aucs, of_positives, of_negatives = _placements(positive, values)
-    total = int(group.max()) + 1
     m, n = int(positive.sum()), int((~positive).sum())
 
     def summed(placements: NDArray[np.float64], rows: NDArray[np.bool_]) -> NDArray[np.float64]:

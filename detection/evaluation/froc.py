@@ -85,6 +85,8 @@ def froc_curve(
 ) -> FrocCurve:
     """Free-response curve of the malignant lesions of a group, with intervals over patients.
 
+    Lesions found / lesions against false marks / images, at every distinct score (Bunch et al. 1978; Chakraborty 1989);
+    the CPM is the mean over `CPM_POINTS` of the highest sensitivity with at most so many false marks an image.
     Every finding called malignant counts whatever its score, at most `protocol.top` an image; matching is greedy by
     score, so that the matches above a threshold are the same as if only those findings existed. Duplicates follow the
     protocol: left out, or false.

@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.stats import contingency_tables, multitest, proportion
 
 from detection.evaluation.errors import EvaluationError
+from detection.evaluation.intervals import checked_counts
 
 EXACT_BELOW = 25
 """Discordant pairs below which McNemar's test is the exact binomial one."""
@@ -55,11 +56,10 @@ def two_proportion_z(successes_a: int, n_a: int, successes_b: int, n_b: int) -> 
     Raises
     ------
     EvaluationError
-        If the counts are not 0 <= successes <= n.
+        If the counts are not whole numbers with 0 <= successes <= n.
     """
     for successes, n in ((successes_a, n_a), (successes_b, n_b)):
-        if not 0 <= successes <= n:
-            raise EvaluationError(f"Two proportions: expected 0 <= successes <= n, found {successes} of {n}.")
+        checked_counts("Two proportions", successes, n)
     method, total = "two-proportion z, pooled, two-sided", n_a + n_b
     if min(n_a, n_b) == 0:
         return TestResult(None, None, method, total, "undefined: a sample is empty")
@@ -73,7 +73,8 @@ def mcnemar(outcomes_a: ArrayLike, outcomes_b: ArrayLike) -> TestResult:
     """McNemar's test of paired yes/no outcomes, for example the same patients found by two arms.
 
     Exact binomial below 25 discordant pairs (statistic: the smaller discordant count), else chi-square with
-    continuity correction, (|b - c| - 1)^2 / (b + c) (McNemar 1947; Edwards 1948).
+    continuity correction, (|b - c| - 1)^2 / (b + c) (McNemar 1947; Edwards 1948); 0 where b = c, which a correction
+    would only take away from. Undefined where no pair differs.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def mcnemar(outcomes_a: ArrayLike, outcomes_b: ArrayLike) -> TestResult:
     if only_a + only_b == 0:
         return TestResult(None, None, method, a.size, "undefined: no pair differs")
     table = [[int((a & b).sum()), only_a], [only_b, int((~a & ~b).sum())]]
-    result = contingency_tables.mcnemar(table, exact=exact, correction=True)
+    result = contingency_tables.mcnemar(table, exact=exact, correction=only_a != only_b)
     return TestResult(float(result.statistic), float(result.pvalue), method, a.size)
 
 

@@ -97,17 +97,32 @@ def undefined(reason: str, *, n: int = 0, level: float = 0.95, **facts: Any) -> 
 def proportion_interval(successes: int, n: int, *, level: float = 0.95) -> Interval:
     """Wilson score interval of a proportion of independent rows (Wilson 1927).
 
+    (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n). Undefined where n is 0; its ends are exactly
+    0 at no success and 1 at nothing else.
+
     Raises
     ------
     EvaluationError
-        If the counts are not 0 <= successes <= n.
+        If the counts are not whole numbers with 0 <= successes <= n, or the level is not between 0 and 1.
     """
-    if not 0 <= successes <= n:
-        raise EvaluationError(f"Proportion: expected 0 <= successes <= n, found {successes} of {n}.")
+    checked_counts("Proportion", successes, n)
+    checked_level(level)
     if n == 0:
         return undefined("nothing to count", level=level, numerator=0, denominator=0)
     low, high = _wilson(successes, n, level)
     return Interval(successes / n, low, high, n, "Wilson", numerator=successes, denominator=n, units=n, level=level)
+
+
+def checked_counts(name: str, successes: int, n: int) -> None:
+    """Refuse counts that are not whole numbers with 0 <= successes <= n by `EvaluationError`."""
+    if not (0 <= successes <= n and float(successes).is_integer() and float(n).is_integer()):
+        raise EvaluationError(f"{name}: expected whole numbers with 0 <= successes <= n, found {successes} of {n}.")
+
+
+def checked_level(level: float) -> None:
+    """Refuse a confidence level that is not between 0 and 1 by `EvaluationError`."""
+    if not 0 < level < 1:
+        raise EvaluationError(f"Interval: expected a confidence level between 0 and 1, such as 0.95, found {level:g}.")
 
 
 def clustered_ratio_interval(
@@ -130,7 +145,14 @@ def clustered_ratio_interval(
         Patient of each row.
     method : {"logit-t", "percentile"}
         See `bootstrap_interval`.
+
+    Raises
+    ------
+    EvaluationError
+        If the lengths differ, a count is negative or above its denominator, the name of a group is not text, or the
+        level is not between 0 and 1.
     """
+    checked_level(level)
     above = np.asarray(numerator, dtype=np.int64)
     below = np.asarray(denominator, dtype=np.int64)
     if above.shape != below.shape or above.shape != (len(groups),):
@@ -157,6 +179,11 @@ def auc_interval(
 ) -> Interval:
     """AUC with a bootstrap interval.
 
+    (#{s+ > s-} + 1/2 #{s+ = s-}) / (n+ n-) (Hanley and McNeil 1982); the interval as in `bootstrap_interval`.
+    Undefined without rows or with one class; a value without an interval where every resample gives the same number
+    (classes fully apart, all scores equal) or one patient alone contributes. Resamples without one of the classes are
+    skipped and counted.
+
     Parameters
     ----------
     labels : (n,) bool, or 0 and 1
@@ -166,7 +193,14 @@ def auc_interval(
         for independent rows.
     method : {"logit-t", "percentile"}
         See `bootstrap_interval`.
+
+    Raises
+    ------
+    EvaluationError
+        If lengths differ, a label is neither 0 nor 1, a score is not a finite number, the name of a group is not
+        text, or the level is not between 0 and 1.
     """
+    checked_level(level)
     positive, values = checked(labels, scores)
     if groups is not None and len(groups) != positive.size:
         raise EvaluationError(f"AUC: expected a group for each of {positive.size} rows, found {len(groups)}.")

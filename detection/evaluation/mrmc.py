@@ -12,6 +12,10 @@ from scipy import stats
 
 from detection.evaluation.auc_covariance import AUCCovariance, delong, obuchowski
 from detection.evaluation.errors import EvaluationError
+from detection.evaluation.intervals import checked_level
+
+_ROUNDING = 1e-15
+"""Variances of AUCs below are what rounding leaves of none."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,13 @@ def obuchowski_rockette(
         If the shape is another one, fewer than two treatments or readers are given, a class is missing, or the
         design is so degenerate that no test exists.
     """
-    ratings = np.asarray(scores, dtype=np.float64)
+    checked_level(level)
+    try:
+        ratings = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(
+            f"Reader study: every reader rates every case under every treatment, with a number; {error}."
+        ) from error
     if ratings.ndim != 3 or min(ratings.shape[:2], default=0) < 2:
         raise EvaluationError(
             "Reader study: expected scores of shape (treatments, readers, cases) with at least two treatments and two "
@@ -100,10 +110,11 @@ def obuchowski_rockette(
     residual = theta - of_treatment[:, None] - of_reader[None, :] + grand
     interaction = float((residual**2).sum()) / ((t - 1) * (r - 1))
     denominator = interaction + max(r * (same_treatment - neither), 0.0)
-    if denominator <= 0:
+    if denominator <= _ROUNDING:
         raise EvaluationError("Reader study: readers and cases show no variance, so that no test exists.")
     # no interaction at all leaves the cases as the only source of error
-    degrees = denominator**2 / (interaction**2 / ((t - 1) * (r - 1))) if interaction > 0 else float("inf")
+    some = interaction > _ROUNDING * denominator
+    degrees = denominator**2 / (interaction**2 / ((t - 1) * (r - 1))) if some else float("inf")
     statistic = between / denominator
     difference = float(of_treatment[0] - of_treatment[1])
     quantile = float(stats.t.ppf((1 + level) / 2, degrees))

@@ -9,16 +9,18 @@ from detection.evaluation.errors import EvaluationError
 
 
 def checked(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Labels as bool and scores as float64, both (n,), or `EvaluationError`."""
-    given = np.asarray(labels)
-    values = np.asarray(scores, dtype=np.float64)
+    """Labels as bool and scores as float64, both (n,), or `EvaluationError`; an infinite score is none."""
+    try:
+        given, values = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise EvaluationError(f"AUC: expected flat lists of labels and of scores that are numbers; {error}.") from error
     if given.ndim != 1 or given.shape != values.shape:
         raise EvaluationError(
             f"AUC: expected one label for each score in flat lists, found shapes {given.shape} and {values.shape}."
         )
     if given.size and not np.isin(given, (0, 1)).all():
         raise EvaluationError("AUC: expected labels 0 or 1.")
-    if bad := int(np.isnan(values).sum()):
+    if bad := int((~np.isfinite(values)).sum()):
         raise EvaluationError(f"AUC: {bad} of {values.size} scores are not a number; remove or correct them.")
     return given.astype(bool), values
 

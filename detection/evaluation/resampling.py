@@ -14,6 +14,8 @@ from typing import Protocol as Structural
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.evaluation.errors import EvaluationError
+
 _BLOCK_VALUES = 1 << 17
 # random positions that stay in the processor's cache while they are counted
 _DRAWN_AT_ONCE = 1 << 16
@@ -37,9 +39,16 @@ class Units:
     ----------
     names : sequence of str
         Name of the unit (patient) of each row.
+
+    Raises
+    ------
+    EvaluationError
+        If a name is not text: a missing patient must not become a patient of its own.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        if other := [kind.__name__ for kind in set(map(type, names)) if not issubclass(kind, str)]:
+            raise EvaluationError(f"Resampling: expected the name of a patient as text for each row, found {other[0]}.")
         position = {name: index for index, name in enumerate(sorted(set(names)))}
         self.names: tuple[str, ...] = tuple(position)
         self.row = np.fromiter((position[name] for name in names), dtype=np.intp, count=len(names))
@@ -130,7 +139,14 @@ def replicates(statistics: Sequence[Statistic], units: Units, resamples: int, se
     -------
     (statistics, resamples) float64
         NaN where a statistic is undefined on a resample.
+
+    Raises
+    ------
+    EvaluationError
+        If the number of resamples is negative.
     """
+    if resamples < 0:
+        raise EvaluationError(f"Resampling: expected a number of resamples from 0, found {resamples}.")
     values = np.full((len(statistics), resamples), np.nan)
     start = 0
     for block in units.weight_blocks(resamples, seed):
