@@ -117,6 +117,24 @@ def paired_differences(arm: TestSetResult, reference: TestSetResult) -> list[Dif
     return mean_differences([arm], [reference])
 
 
+def require_paired(arms: Sequence[TestSetResult], references: Sequence[TestSetResult]) -> None:
+    """Refuse runs of an arm and of a reference that are no pairs on one test set under one protocol.
+
+    Raises
+    ------
+    EvaluationError
+        If there are no pairs, or the two lists differ in length.
+    ProtocolMismatch
+        If the results come from different protocols or test sets.
+    """
+    if not arms or len(arms) != len(references):
+        raise EvaluationError(
+            f"Differences: expected as many runs of the arm as of the reference, found {len(arms)} and "
+            f"{len(references)}."
+        )
+    require_comparable(*arms, *references)
+
+
 def mean_differences(
     arms: Sequence[TestSetResult],
     references: Sequence[TestSetResult],
@@ -145,12 +163,7 @@ def mean_differences(
     ProtocolMismatch
         If the results come from different protocols or test sets.
     """
-    if not arms or len(arms) != len(references):
-        raise EvaluationError(
-            f"Differences: expected as many runs of the arm as of the reference, found {len(arms)} and "
-            f"{len(references)}."
-        )
-    require_comparable(*arms, *references)
+    require_paired(arms, references)
     first = arms[0]
     units = Units(first.units)
     keys = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detection.evaluation.comparisons import Difference, Number, difference_of
+from detection.evaluation.comparisons import Difference, Number, difference_of, require_paired
 from detection.evaluation.errors import EvaluationError
 from detection.evaluation.hypothesis_tests import TestResult
 from detection.evaluation.intervals import undefined
@@ -15,7 +15,6 @@ from detection.evaluation.lesion_groups import Group
 from detection.evaluation.levels import LEVELS, NO_NEGATIVES, Counted, UnitLevel, counted, why_undefined
 from detection.evaluation.resampling import Ratio, Units, replicates
 from detection.evaluation.result import TestSetResult
-from detection.evaluation.test_set import require_comparable
 
 METRICS = ("sensitivity", "specificity", "precision", "f1", "accuracy", "auc")
 
@@ -53,12 +52,7 @@ def level_differences(
     """
     if unknown := [level for level in levels if level not in LEVELS]:
         raise EvaluationError(f"Level: expected one of {', '.join(LEVELS)}, found {unknown[0]!r}.")
-    if not arms or len(arms) != len(references):
-        raise EvaluationError(
-            f"Differences: expected as many runs of the arm as of the reference, found {len(arms)} and "
-            f"{len(references)}."
-        )
-    require_comparable(*arms, *references)
+    require_paired(arms, references)
     first = arms[0]
     # whatever the protocol resamples for the main numbers
     by_patient = replace(first, protocol=replace(first.protocol, resampling="patient"))

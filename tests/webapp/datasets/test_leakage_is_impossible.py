@@ -17,16 +17,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def curator(project: Project) -> User:
-    return records.make_member(project, "curator")
-
-
-@pytest.fixture
 def exams(project: Project) -> list[Exam]:
     return [records.make_exam(project) for _ in range(8)]
 

@@ -22,16 +22,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project() -> Project:
-    return records.make_project()
-
-
-@pytest.fixture
-def curator(project: Project) -> User:
-    return records.make_member(project, "curator")
-
-
-@pytest.fixture
 def draft(project: Project, curator: User) -> DatasetVersion:
     version = services.create_dataset(actor=curator, project=project, name="Clusters 2026")
     services.add_exams(actor=curator, version=version, exams=[records.make_exam(project) for _ in range(6)])
