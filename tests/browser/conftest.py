@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, ViewportSize
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 # Playwright's synchronous interface runs an event loop in this thread, and Django refuses the database there.
@@ -38,6 +38,9 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 """Software WebGL 2, and no calls home."""
+PATIENCE = 60_000
+"""Milliseconds for a page to load or to come to a state: a bound for what would hang, on a busy machine too."""
+expect.set_options(timeout=PATIENCE)
 PASSWORD = "correct horse battery staple"
 SIZE: ViewportSize = {"width": 1600, "height": 1000}
 PICTURES = os.environ.get("CEMLAB_SCREENSHOTS")
@@ -125,6 +128,7 @@ document.addEventListener('securitypolicyviolation', (event) =>
 def clean_console(context: BrowserContext) -> Iterator[Watch]:
     """Nothing may go wrong in the browser unnoticed."""
     watch = Watch()
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(VIOLATIONS)
     context.on("page", watch.page)
     yield watch
@@ -190,7 +194,7 @@ def until(page: Page) -> Callable[..., Any]:
     not loaded has its words but not its scripts: a key pressed then would be lost.
     """
 
-    def poll(expression: str, *, seconds: float = 60.0) -> Any:
+    def poll(expression: str, *, seconds: float = PATIENCE / 1000) -> Any:
         end = time.monotonic() + seconds
         failure = ""
         while time.monotonic() < end:
