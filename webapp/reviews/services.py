@@ -38,7 +38,9 @@ class QueueExists(NotNow):
     """A queue with these items was made before: `queue`."""
 
     def __init__(self, queue: ReviewQueue) -> None:
-        super().__init__(f"{queue} was made before from the same run, test set, lesions and score: no second one is made.")
+        super().__init__(
+            f"{queue} was made before from the same run, test set, lesions and score: no second one is made."
+        )
         self.queue = queue
 
 
