@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +15,7 @@ from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
 from webapp.core import files
+from webapp.core.downloads import download
 from webapp.core.registry import run_panels
 from webapp.experiments import figures, selectors, services, validation_numbers
 from webapp.experiments.models import MetricPoint, Run, RunState
@@ -280,4 +281,4 @@ def artifact(
         raise Http404("The file is not in the data folder any more.")
     services.record_download(actor=request.user, artifact=kept)
     stem = f"experiment-{number}-arm-{arm}-seed-{seed}"
-    return FileResponse(path.open("rb"), as_attachment=True, filename=f"{stem}-{kept.name}")
+    return download(request, path.open("rb"), filename=f"{stem}-{kept.name}", content_type="application/octet-stream")

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +17,7 @@ from detection.registry import family_title
 from webapp.accounts import permissions
 from webapp.accounts.models import Project, User
 from webapp.accounts.project_pages import project_page
+from webapp.core import downloads
 from webapp.core.errors import NotAllowed, UserError
 from webapp.experiments.design_input import settings_in_words
 from webapp.experiments.selectors import all_runs_ended
@@ -198,4 +199,9 @@ def download(request: HttpRequest, project: Project, number: int) -> HttpRespons
     except UserError as error:
         messages.error(request, str(error))
         return redirect("registry:model", project.slug, number)
-    return FileResponse(path.open("rb"), as_attachment=True, filename=f"{project.slug}-model-{number}.safetensors")
+    return downloads.download(
+        request,
+        path.open("rb"),
+        filename=f"{project.slug}-model-{number}.safetensors",
+        content_type="application/octet-stream",
+    )

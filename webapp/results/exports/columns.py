@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from detection.evaluation.protocol import Protocol
+from webapp.core.spreadsheets import plain_text
 from webapp.experiments.models import Experiment, Run
 from webapp.results import selectors
 from webapp.results.models import Evaluation
@@ -149,4 +150,4 @@ def safe(value: Any) -> Any:
         return value
     # a lone carriage return would end the line for some readers
     text = value.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\n")) else text
+    return plain_text(text)
