@@ -29,7 +29,7 @@ def test_the_difference_is_that_of_the_lesions_in_the_export(ended: Experiment, 
 
     assert found.arm is not None and found.arm.name == "Real + 200 %"
     assert found.reference is not None and found.reference.name == "Real + 0 %"
-    lines = list(csv.DictReader(io.StringIO(client.get(f"{PAGE}export/lesions.csv").content.decode())))
+    lines = list(csv.DictReader(io.StringIO(client.get(f"{PAGE}export/lesions.csv").getvalue().decode())))
     hits: dict[str, list[int]] = defaultdict(list)
     for line in lines:
         if (line["test_set"], line["malignancy"]) == ("internal_test", "malignant"):
