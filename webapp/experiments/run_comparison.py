@@ -144,7 +144,7 @@ def _recorded(label: str, records: Sequence[Any]) -> list[Row]:
     """A row for every entry of a record that any run has; a record of plain words is one row."""
     if not any(isinstance(record, dict) for record in records):
         return [_row(label, records)]
-    known = {name: None for record in records if isinstance(record, dict) for name in record}
+    known = sorted({name for record in records if isinstance(record, dict) for name in record})
     return [
         _row(
             f"{label}: {name.replace('_', ' ')}",

@@ -183,7 +183,8 @@ LESIONS = "lesions: "
 
 
 def _listed(entries: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in entries.items())
+    """By name: databases do not agree on the order in which they give entries back."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sorted(entries.items()))
 
 
 def _set_in_words(counts: Mapping[str, Any]) -> str:
