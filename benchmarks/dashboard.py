@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
+
+from benchmarks.temporary_installation import temporary_installation
 
 TARGET = 10.0
 """CPU seconds for the whole dashboard, recomputed."""
@@ -27,16 +27,7 @@ def main() -> int:
     parser.add_argument("--views", type=int, default=5000)
     parser.add_argument("--arms", type=int, default=6)
     asked = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings.test")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CEMLAB_DATA"] = folder
-        import django
-
-        django.setup()
-        from django.test.utils import setup_databases, setup_test_environment
-
-        setup_test_environment()
-        setup_databases(verbosity=0, interactive=False)
+    with temporary_installation():
         return measure(asked.views, asked.arms)
 
 

@@ -9,13 +9,13 @@ test set anew, as a list without the index would.
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from benchmarks.temporary_installation import temporary_installation
 
 REPEATS = 7
 
@@ -34,16 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=int, default=5000)
     views = parser.parse_args().views
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings.test")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CEMLAB_DATA"] = folder
-        import django
-
-        django.setup()
-        from django.test.utils import setup_databases, setup_test_environment
-
-        setup_test_environment()
-        setup_databases(verbosity=0, interactive=False)
+    with temporary_installation():
         measure(views)
 
 

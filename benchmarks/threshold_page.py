@@ -14,12 +14,13 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from benchmarks.temporary_installation import temporary_installation
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -67,16 +68,7 @@ def main() -> int:
     parser.add_argument("--moves", type=int, default=200, help="steps of the dragged slider")
     parser.add_argument("--lists", type=int, default=40, help="lists asked for, one after the other")
     asked = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings.test")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CEMLAB_DATA"] = folder
-        import django
-
-        django.setup()
-        from django.test.utils import setup_databases, setup_test_environment
-
-        setup_test_environment()
-        setup_databases(verbosity=0, interactive=False)
+    with temporary_installation():
         found = measure(asked.views, asked.arms, asked.moves, asked.lists)
     print(json.dumps(found, indent=1))
     return 0 if all(found[part]["p95_ms"] <= AIM for part in ("numbers_drawn", "list_drawn")) else 1
